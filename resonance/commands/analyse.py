@@ -1,0 +1,14 @@
+"""`resonance analyse`: the analyses of the daemon on a file of your own, JSON lines out."""
+
+from __future__ import annotations
+
+import click
+
+from resonance.cli import LazyGroup
+
+VERBS: dict[str, str] = {}
+
+
+@click.group(cls=LazyGroup, lazy=VERBS)
+def analyse() -> None:
+    """Analyse a file of your own (CSV or JSON lines, .gz too); JSON lines to stdout."""
