@@ -40,6 +40,9 @@ class Person:
     protected: bool = False
     noindex: bool = False
     discoverable: bool = True
+    indexable: bool = True
+    verified: bool = False
+    suspended_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +70,11 @@ class Post:
     edits: list[Edit] = field(default_factory=list)
     deleted_at: datetime | None = None
     indexed_after: timedelta = timedelta(0)
+    pinned: bool = False
+    sensitive: bool = False
+    withheld_in: tuple[str, ...] = ()
+    known_to: tuple[str, ...] | None = None  # other instances that have it; None: all of them
+    federated_after: timedelta = timedelta(0)  # when other instances get it, under a backdated id
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,10 @@ class Event:
 
 @dataclass(slots=True)
 class World:
-    """Everything that ever happens, in one story; order within the lists does not matter."""
+    """Everything that ever happens, in one story; order within the lists does not matter.
+
+    Add to it at any time; after a change in place (an edit, a new author) raise `revision`, so that servers look again.
+    """
 
     people: dict[str, Person] = field(default_factory=dict)
     posts: dict[str, Post] = field(default_factory=dict)
@@ -112,3 +123,5 @@ class World:
     events: list[Event] = field(default_factory=list)
     begins: datetime = datetime(2026, 10, 5, tzinfo=UTC)
     ends: datetime = datetime(2026, 10, 19, tzinfo=UTC)
+    emojis: tuple[str, ...] = ()
+    revision: int = 0
