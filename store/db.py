@@ -1,0 +1,158 @@
+"""Opening the file: connections, transactions, migrations.
+
+One connection per thread; one writer at a time, with BEGIN IMMEDIATE, so that a transaction that reads first can never
+find the file locked halfway.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from store.errors import SchemaTooNew, StoreError, StoreReadOnly, translated
+from store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrations
+
+BUSY_SECONDS = 30.0
+
+
+class Store:
+    """The SQLite file. Safe to share between threads; each gets its own connection."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Use `open`; this does not migrate."""
+        self.path = path
+        self.read_only = read_only
+        self._local = threading.local()
+        self._writer = threading.RLock()
+        self._all: list[sqlite3.Connection] = []
+        self._all_lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: Path | str, *, create: bool = True, read_only: bool = False) -> Store:
+        """The store in `path`, migrated to this version (an older file is backed up first).
+
+        Raises SchemaTooNew for a file of a newer version, and other StoreErrors when the file cannot be used.
+        """
+        path = Path(path)
+        if not path.exists() and (read_only or not create):
+            raise StoreReadOnly(f"{path} is not there. `resonance import FILE` or `resonance run` makes it.")
+        store = cls(path, read_only=read_only)
+        with store.translating():
+            version = int(store.connection.execute("PRAGMA user_version").fetchone()[0])
+            if version > SCHEMA_VERSION:
+                store.close()
+                raise SchemaTooNew(
+                    f"{path} was written by a newer resonance (schema {version}, this one knows {SCHEMA_VERSION}). "
+                    "Install the newer version again; the file is untouched."
+                )
+            if version < SCHEMA_VERSION and not read_only:
+                store._migrate(version)
+        return store
+
+    def _migrate(self, version: int) -> None:
+        connection = self.connection
+        if version > 0:
+            self.backup(self.path.with_name(f"{self.path.name}.backup-{version}"))
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrations.apply(Database(connection))
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection; rows answer by name."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._local.connection = connection
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        with self.translating():
+            if self.read_only:
+                connection = sqlite3.connect(
+                    f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+                )
+            else:
+                connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
+            connection.isolation_level = None
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA cache_size = -32000")
+            connection.execute("PRAGMA temp_store = MEMORY")
+        with self._all_lock:
+            self._all.append(connection)
+        return connection
+
+    @property
+    def db(self) -> Database:
+        """This thread's connection as sqlite-utils knows it."""
+        return Database(self.connection)
+
+    def query(self, sql: str, parameters: Any = ()) -> list[sqlite3.Row]:
+        """All rows of a question."""
+        with self.translating():
+            return self.connection.execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, parameters: Any = ()) -> Any:
+        """The first column of the first row, or None."""
+        with self.translating():
+            row = self.connection.execute(sql, parameters).fetchone()
+        return None if row is None else row[0]
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction, committed whole or not at all; a transaction within one joins it."""
+        connection = self.connection
+        with self._writer, self.translating():
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Errors of SQLite that people can mend become StoreErrors."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except sqlite3.Error as error:
+            told = translated(error, self.path)
+            if told is None:
+                raise
+            raise told from error
+
+    def backup(self, target: Path) -> None:
+        """A whole copy of the file, made while others may write."""
+        with self.translating(), sqlite3.connect(target) as copy:
+            self.connection.backup(copy)
+        copy.close()
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._all_lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._local = threading.local()
+
+
+def utc(moment: datetime) -> datetime:
+    """The moment in UTC; a time without a zone is a bug and raises ValueError."""
+    if moment.tzinfo is None:
+        raise ValueError("times carry a zone here")
+    return moment.astimezone(UTC)
