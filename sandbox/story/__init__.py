@@ -1,0 +1,7 @@
+"""The demo's story: an invented brand's two weeks on two networks, in Japanese and English."""
+
+from __future__ import annotations
+
+from sandbox.story.build import build
+
+__all__ = ["build"]
