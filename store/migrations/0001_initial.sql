@@ -122,22 +122,23 @@ CREATE TABLE matches ( -- Which post belongs to which topic.
 CREATE INDEX matches_time ON matches (topic, created_at, post_id);
 CREATE INDEX matches_post ON matches (post_id);
 
-CREATE TABLE topic_bins ( -- Maintained sums by 15 minutes, the step of the trend detectors; own posts and removed ones are left out.
+CREATE TABLE topic_bins ( -- Maintained sums by 15 minutes and network, the step of the trend detectors; own posts are left out, removed ones count.
   topic TEXT NOT NULL, -- topics.slug.
+  network TEXT NOT NULL, -- `x` or `mastodon`.
   bin_utc TEXT NOT NULL, -- Beginning of the 15 minutes.
   posts INTEGER NOT NULL, -- Matched posts.
   scored INTEGER NOT NULL, -- Of those, with a sentiment or a correction.
   negative INTEGER NOT NULL, -- Labelled negative; corrections overrule.
   neutral INTEGER NOT NULL, -- Labelled neutral.
   positive INTEGER NOT NULL, -- Labelled positive.
-  PRIMARY KEY (topic, bin_utc)
+  PRIMARY KEY (topic, network, bin_utc)
 ) WITHOUT ROWID;
 
 CREATE TABLE topic_hours ( -- Maintained sums by hour; read them through v_topic_hourly.
   topic TEXT NOT NULL, -- topics.slug.
   hour_utc TEXT NOT NULL, -- Beginning of the hour.
   hour_local TEXT NOT NULL, -- The same in the topic's zone, with its offset.
-  posts INTEGER NOT NULL, -- Matched posts, without own and removed ones.
+  posts INTEGER NOT NULL, -- Matched posts, without the topic's own; a removed post still counts.
   own_posts INTEGER NOT NULL, -- Posts by the topic's own accounts.
   authors INTEGER NOT NULL, -- Distinct authors of those posts.
   reshares INTEGER NOT NULL, -- Reshares of matched posts that happened in this hour, as far as known.

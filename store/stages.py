@@ -1,0 +1,35 @@
+"""The change sequence and the marks of the stages; a mark is committed with the stage's output."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from store.db import Store
+
+
+def newest_change(store: Store) -> int:
+    """The last number given in the change sequence."""
+    return int(store.one("SELECT COALESCE(MAX(seq), 0) FROM changes") or 0)
+
+
+def mark_of(store: Store, stage: str, topic: str = "") -> int:
+    """How far a stage has read."""
+    return int(store.one("SELECT seq FROM marks WHERE stage = ? AND topic = ?", (stage, topic)) or 0)
+
+
+def set_mark(connection: sqlite3.Connection, stage: str, seq: int, topic: str = "") -> None:
+    """Move a stage's mark, within the transaction of its output."""
+    connection.execute(
+        "INSERT INTO marks (stage, topic, seq) VALUES (?, ?, ?) "
+        "ON CONFLICT (stage, topic) DO UPDATE SET seq = excluded.seq",
+        (stage, topic, seq),
+    )
+
+
+def prune_changes(store: Store) -> int:
+    """Forget changes that every stage has read; returns how many."""
+    with store.write() as connection:
+        oldest = connection.execute("SELECT MIN(seq) FROM marks").fetchone()[0]
+        if oldest is None:
+            return 0
+        return connection.execute("DELETE FROM changes WHERE seq <= ?", (oldest,)).rowcount

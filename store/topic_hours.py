@@ -1,0 +1,222 @@
+"""The maintained sums by hour and by 15 minutes; only what was touched is computed again."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from config import Topic
+from store.db import Store
+from store.records import from_iso, iso
+
+HOUR = timedelta(hours=1)
+BIN = timedelta(minutes=15)
+Share = Callable[[int, int, int], tuple[float, float, float] | None]
+"""(negative, neutral, positive) posts -> corrected share of negative, low, high; None: nothing to say."""
+
+_LABELLED = """
+SELECT m.created_at AS created_at, p.network AS network, p.author_id AS author_id, m.own AS own,
+  COALESCE((SELECT c.label FROM corrections c WHERE c.post_id = p.id ORDER BY c.id DESC LIMIT 1), s.label) AS label,
+  CASE WHEN EXISTS (SELECT 1 FROM corrections c WHERE c.post_id = p.id) THEN 0 ELSE COALESCE(s.uncertain, 0) END
+    AS uncertain
+FROM matches m
+JOIN posts p ON p.id = m.post_id
+LEFT JOIN sentiments s ON s.post_id = p.id AND s.text_hash = p.text_hash AND s.model = :model AND s.version = :version
+WHERE m.topic = :topic AND m.created_at >= :start AND m.created_at < :end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """Which model's results are counted."""
+
+    name: str
+    version: str
+
+
+def floor_hour(moment: datetime) -> datetime:
+    """The beginning of its hour."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def touched_hours(store: Store, topic: str, after: int, upto: int) -> set[datetime]:
+    """The hours of a topic that the changes (after, upto] concern."""
+    rows = store.query(
+        """SELECT DISTINCT substr(m.created_at, 1, 13) FROM changes c JOIN matches m ON m.post_id = c.subject
+             WHERE c.seq > :after AND c.seq <= :upto AND m.topic = :topic AND c.kind <> 'metrics'
+           UNION
+           SELECT DISTINCT substr(i.time_high, 1, 13) FROM changes c
+             JOIN interactions i ON i.target_post_id = c.subject AND i.kind = 'reshare'
+             JOIN matches m ON m.post_id = c.subject AND m.topic = :topic
+             WHERE c.seq > :after AND c.seq <= :upto AND c.kind = 'interaction'""",
+        {"after": after, "upto": upto, "topic": topic},
+    )
+    return {from_iso(f"{row[0]}:00:00Z") for row in rows}
+
+
+def all_hours(store: Store, topic: str) -> set[datetime]:
+    """Every hour that holds a match, or a row from before."""
+    rows = store.query(
+        "SELECT DISTINCT substr(created_at, 1, 13) FROM matches WHERE topic = ? "
+        "UNION SELECT substr(hour_utc, 1, 13) FROM topic_hours WHERE topic = ?",
+        (topic, topic),
+    )
+    return {from_iso(f"{row[0]}:00:00Z") for row in rows}
+
+
+def unwritten_hours(store: Store, topic: str, now: datetime, days: int = 60) -> set[datetime]:
+    """Observed hours without a row, and those of the last two days that are not complete yet."""
+    rows = store.query(
+        "SELECT start_utc, end_utc FROM observations WHERE topic = ? AND end_utc >= ?",
+        (topic, iso(now - timedelta(days=days))),
+    )
+    observed = set()
+    for row in rows:
+        hour = max(floor_hour(from_iso(row[0])), floor_hour(now - timedelta(days=days)))
+        while hour < from_iso(row[1]):
+            observed.add(hour)
+            hour += HOUR
+    complete = store.query(
+        "SELECT hour_utc FROM topic_hours WHERE topic = ? AND (complete = 1 OR hour_utc < ?)",
+        (topic, iso(now - timedelta(days=2))),
+    )
+    return observed - {from_iso(row[0]) for row in complete}
+
+
+def recompute(
+    store: Store, topic: Topic, hours: Iterable[datetime], model: ModelKey, share: Share, now: datetime
+) -> int:
+    """Write the rows of these hours anew, a day of hours in a transaction; returns how many hours were written."""
+    ordered = sorted(hours)
+    for begin in range(0, len(ordered), 24):
+        with store.write() as connection:
+            for hour in ordered[begin : begin + 24]:
+                _hour(connection, topic, hour, model, share, now)
+    return len(ordered)
+
+
+def _hour(
+    connection: sqlite3.Connection, topic: Topic, hour: datetime, model: ModelKey, share: Share, now: datetime
+) -> None:
+    parameters = {
+        **{"topic": topic.slug, "start": iso(hour), "end": iso(hour + HOUR)},
+        **{"model": model.name, "version": model.version},
+    }
+    rows = connection.execute(_LABELLED, parameters).fetchall()
+    others = [row for row in rows if not row["own"]]
+    counts = {label: sum(r["label"] == label for r in others) for label in ("negative", "neutral", "positive")}
+    reshares = connection.execute(
+        "SELECT COUNT(*) FROM interactions i JOIN matches m ON m.post_id = i.target_post_id AND m.topic = :topic "
+        "WHERE i.kind = 'reshare' AND i.time_high >= :start AND i.time_high < :end",
+        parameters,
+    ).fetchone()[0]
+    told = share(counts["negative"], counts["neutral"], counts["positive"]) or (None, None, None)
+    covered = coverage(connection, topic.slug, hour, hour + HOUR)
+    scored = sum(counts.values())
+    complete = covered > 0.99 and hour + HOUR <= now and scored == len(others)
+    connection.execute(
+        "INSERT OR REPLACE INTO topic_hours (topic, hour_utc, hour_local, posts, own_posts, authors, reshares, "
+        "negative, neutral, positive, uncertain, negative_share, negative_low, negative_high, coverage, complete, "
+        "updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(topic.slug, iso(hour), hour.astimezone(topic.zone).isoformat(), len(others), len(rows) - len(others)),
+            *(len({r["author_id"] for r in others if r["author_id"]}), reshares, *counts.values()),
+            *(sum(r["uncertain"] for r in others), *told, round(covered, 4), complete, iso(now)),
+        ),
+    )
+    _bins(connection, topic.slug, hour, others)
+
+
+def _bins(connection: sqlite3.Connection, topic: str, hour: datetime, rows: Sequence[sqlite3.Row]) -> None:
+    connection.execute(
+        "DELETE FROM topic_bins WHERE topic = ? AND bin_utc >= ? AND bin_utc < ?", (topic, iso(hour), iso(hour + HOUR))
+    )
+    bins: dict[tuple[str, str], list[int]] = {}
+    for row in rows:
+        quarter = int(row["created_at"][14:16]) // 15
+        counts = bins.setdefault((row["network"], iso(hour + quarter * BIN)), [0, 0, 0, 0, 0])
+        counts[0] += 1
+        if row["label"]:
+            counts[1] += 1
+            counts[("negative", "neutral", "positive").index(row["label"]) + 2] += 1
+    connection.executemany(
+        "INSERT INTO topic_bins (topic, network, bin_utc, posts, scored, negative, neutral, positive) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(topic, network, at, *counts) for (network, at), counts in bins.items()],
+    )
+
+
+def coverage(connection: sqlite3.Connection, topic: str, start: datetime, end: datetime) -> float:
+    """Share of a period that was really observed, 0..1, mean over the networks ever observed for the topic."""
+    networks = connection.execute("SELECT DISTINCT network FROM observations WHERE topic = ?", (topic,)).fetchall()
+    if not networks:
+        return 0.0
+    length = (end - start).total_seconds()
+    return sum(_seconds(connection, topic, n[0], start, end) for n in networks) / length / len(networks)
+
+
+def _seconds(connection: sqlite3.Connection, topic: str, network: str, start: datetime, end: datetime) -> float:
+    rows = connection.execute(
+        "SELECT start_utc, end_utc FROM observations WHERE topic = ? AND network = ? AND end_utc > ? AND start_utc < ?",
+        (topic, network, iso(start), iso(end)),
+    ).fetchall()
+    periods = ((max(from_iso(r[0]), start), min(from_iso(r[1]), end)) for r in rows)
+    return sum((b - a).total_seconds() for a, b in periods)
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """A topic by 15 minutes on a whole grid; `coverage` 0..1 says how much of each was observed."""
+
+    times: list[datetime]
+    posts: list[int]
+    scored: list[int]
+    negative: list[int]
+    coverage: list[float]
+
+
+def read_bins(store: Store, topic: str, start: datetime, end: datetime, networks: Sequence[str]) -> Bins:
+    """The 15 minutes from `start` to `end` summed over `networks`; covered is what all of them observed."""
+    start = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0)
+    count = max(0, int((end - start) / BIN))
+    sums: dict[str, list[int]] = {}
+    marks = ",".join("?" * len(networks))
+    for row in store.query(
+        f"SELECT bin_utc, SUM(posts), SUM(scored), SUM(negative) FROM topic_bins "
+        f"WHERE topic = ? AND bin_utc >= ? AND bin_utc < ? AND network IN ({marks}) GROUP BY bin_utc",
+        (topic, iso(start), iso(end), *networks),
+    ):
+        sums[row[0]] = [row[1], row[2], row[3]]
+    times = [start + i * BIN for i in range(count)]
+    rows = [sums.get(iso(t), [0, 0, 0]) for t in times]
+    covered = [1.0] * count
+    for network in networks:
+        covered = [min(a, b) for a, b in zip(covered, _covered(store, topic, network, start, count), strict=True)]
+    return Bins(times, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], covered)
+
+
+def _covered(store: Store, topic: str, network: str, start: datetime, count: int) -> list[float]:
+    """Observed share of each of `count` bins from `start` on."""
+    seconds = [0.0] * count
+    end = start + count * BIN
+    for row in store.query(
+        "SELECT start_utc, end_utc FROM observations WHERE topic = ? AND network = ? AND end_utc > ? AND start_utc < ?",
+        (topic, network, iso(start), iso(end)),
+    ):
+        first, last = max(from_iso(row[0]), start), min(from_iso(row[1]), end)
+        for i in range(int((first - start) / BIN), min(count, -int((start - last) // BIN))):
+            begins = start + i * BIN
+            seconds[i] += max(0.0, (min(last, begins + BIN) - max(first, begins)).total_seconds())
+    return [min(1.0, s / BIN.total_seconds()) for s in seconds]
+
+
+def networks_now(store: Store, topic: str, now: datetime, within: timedelta = timedelta(days=1)) -> list[str]:
+    """The networks observed for a topic lately: what detection may compare."""
+    rows = store.query(
+        "SELECT DISTINCT network FROM observations WHERE topic = ? AND end_utc >= ? ORDER BY network",
+        (topic, iso(now - within)),
+    )
+    return [row[0] for row in rows]
