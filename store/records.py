@@ -215,3 +215,5 @@ class Signal:
     """Post ids with their weights, the most telling first."""
     series: tuple[tuple[str, float | None, float | None, float | None, float | None], ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    evidence_at: datetime | None = None
+    """When the newest thing that it rests on happened; None: at `began_at`."""
