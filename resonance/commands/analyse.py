@@ -6,7 +6,10 @@ import click
 
 from resonance.cli import LazyGroup
 
-VERBS: dict[str, str] = {}
+VERBS: dict[str, str] = {
+    "influence": "resonance.commands.analyse_influence:influence",
+    "coordination": "resonance.commands.analyse_coordination:coordination",
+}
 
 
 @click.group(cls=LazyGroup, lazy=VERBS)

@@ -1,0 +1,133 @@
+"""What a community is about, and who stands in its middle."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.graph import Interactions, distinct_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class CommunityProfile:
+    """One community.
+
+    Attributes
+    ----------
+    community : its number.
+    size : accounts.
+    hashtags, words : the most telling ones, at most ten each.
+    languages : language -> share of its posts, largest first.
+    central : accounts that most distinct members reacted to, at most five.
+    """
+
+    community: int
+    size: int
+    hashtags: tuple[str, ...]
+    words: tuple[str, ...]
+    languages: dict[str, float]
+    central: tuple[str, ...]
+
+
+def telling(inside: Mapping[str, int], outside: Mapping[str, int], most: int = 10) -> tuple[str, ...]:
+    """Terms that are commoner inside than outside, by log odds with an informative prior over their standard error.
+
+    Parameters
+    ----------
+    inside, outside : term -> distinct authors who used it, in the community and in the others.
+
+    Returns
+    -------
+    At most `most` terms with z > 1.65 and two authors or more, the most telling first (Monroe, Colaresi and Quinn,
+    Political Analysis 16, 2008).
+    """
+    n_in, n_out = sum(inside.values()), sum(outside.values())
+    every, prior = n_in + n_out, 10.0
+    found = []
+    for term, count in inside.items():
+        if count < 2:
+            continue
+        weight = prior * (count + outside.get(term, 0)) / every
+        a, b = count + weight, outside.get(term, 0) + weight
+        odds = math.log(a / max(n_in + prior - a, 1e-9)) - math.log(b / max(n_out + prior - b, 1e-9))
+        z = odds / math.sqrt(1 / a + 1 / b)
+        if z > 1.65 or not n_out:
+            found.append((-z if n_out else -count, term))
+    return tuple(term for _, term in sorted(found)[:most])
+
+
+def describe(
+    memberships: Mapping[str, int],
+    *,
+    hashtags: Iterable[tuple[str, str]] = (),
+    words: Iterable[tuple[str, str]] = (),
+    languages: Iterable[tuple[str, str]] = (),
+    interactions: Interactions | None = None,
+) -> list[CommunityProfile]:
+    """Profiles of all communities, the largest first.
+
+    Parameters
+    ----------
+    memberships : account -> community.
+    hashtags, words : (author, term), one for each use; an author counts once for a term.
+    languages : (author, language), one for each post.
+    interactions : to find central accounts.
+    """
+    sizes = Counter(memberships.values())
+    tags, terms = _authors(memberships, hashtags), _authors(memberships, words)
+    spoken: dict[int, Counter[str]] = {}
+    for author, language in languages:
+        if author in memberships:
+            spoken.setdefault(memberships[author], Counter())[language] += 1
+    central = _central(memberships, interactions)
+    return [
+        CommunityProfile(
+            community,
+            sizes[community],
+            _of(tags, community),
+            _of(terms, community),
+            _shares(spoken.get(community, Counter())),
+            central.get(community, ()),
+        )
+        for community in sorted(sizes, key=lambda c: (-sizes[c], c))
+    ]
+
+
+def _authors(memberships: Mapping[str, int], uses: Iterable[tuple[str, str]]) -> dict[int, Counter[str]]:
+    found: dict[int, Counter[str]] = {}
+    for author, term in sorted(set(uses)):
+        if author in memberships:
+            found.setdefault(memberships[author], Counter())[term] += 1
+    return found
+
+
+def _of(counts: Mapping[int, Counter[str]], community: int) -> tuple[str, ...]:
+    outside: Counter[str] = Counter()
+    for other, terms in counts.items():
+        if other != community:
+            outside.update(terms)
+    return telling(counts.get(community, Counter()), outside)
+
+
+def _shares(counts: Counter[str]) -> dict[str, float]:
+    total = sum(counts.values())
+    return {language: n / total for language, n in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))}
+
+
+def _central(memberships: Mapping[str, int], interactions: Interactions | None) -> dict[int, tuple[str, ...]]:
+    if interactions is None:
+        return {}
+    names = interactions.accounts
+    group = np.array([memberships.get(name, -1) for name in names], np.int64)
+    source, target, _ = distinct_pairs(interactions.source, interactions.target, len(names))
+    inside = (group[source] == group[target]) & (group[target] >= 0) & (source != target)
+    counts = np.bincount(target[inside], minlength=len(names))
+    found: dict[int, list[str]] = {}
+    for i in sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-int(counts[i]), names[i])):
+        if len(found.setdefault(int(group[i]), [])) < 5:
+            found[int(group[i])].append(names[i])
+    return {community: tuple(accounts) for community, accounts in found.items()}

@@ -1,0 +1,163 @@
+"""Finding communities at two levels, the same for the same graph whatever the order of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from analysis.communities import blockmodel, spectral
+from analysis.graph import IntArray, Interactions, adjacency
+
+NONE = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Communities:
+    """Community of each account at two levels, shape (a,); NONE for accounts without interactions.
+
+    Numbers go by size, the largest community is 0; every fine community lies within one coarse one.
+    """
+
+    accounts: list[str]
+    coarse: IntArray
+    fine: IntArray
+
+    def memberships(self) -> dict[str, tuple[int, int]]:
+        """Account -> (community, subcommunity), without those that have none."""
+        pairs = zip(self.accounts, self.coarse.tolist(), self.fine.tolist(), strict=True)
+        return {name: (c, f) for name, c, f in pairs if c != NONE}
+
+
+def detect(interactions: Interactions, *, seed: int = 0) -> Communities:
+    """Communities of the accounts of some interactions; see `detect_matrix`."""
+    coarse, fine = detect_matrix(adjacency(interactions), seed=seed)
+    return Communities(interactions.accounts, coarse, fine)
+
+
+def detect_matrix(matrix: Any, *, seed: int = 0) -> tuple[IntArray, IntArray]:
+    """Coarse and fine community (n,) of each node of an undirected weighted graph.
+
+    Parameters
+    ----------
+    matrix : symmetric CSR matrix (n, n) of weights, without self loops.
+    seed : of the starts of k-means.
+
+    Notes
+    -----
+    Every component is taken for itself. Nodes that hang on by one link follow their neighbour. The fine groups are as
+    many as the Bethe Hessian finds; they come from regularised spectral clustering and a degree-corrected block model;
+    the coarse ones join them where that costs least. A group that is not connected is split.
+    """
+    size = matrix.shape[0]
+    coarse, fine = np.full(size, NONE), np.full(size, NONE)
+    _, part = connected_components(matrix, directed=False)
+    sizes = np.bincount(part)
+    used = 0
+    large = sizes[part] >= 8
+    small = (sizes[part] >= 2) & ~large
+    coarse[small] = fine[small] = part[small]
+    used = len(sizes)
+    for component in np.flatnonzero(sizes >= 8).tolist():
+        nodes = np.flatnonzero(part == component)
+        upper, lower = _component(matrix[nodes][:, nodes].tocsr(), seed)
+        coarse[nodes], fine[nodes] = upper + used, lower + used
+        used += int(max(upper.max(), lower.max())) + 1
+    fine = _connected(matrix, fine)
+    coarse = _connected(matrix, coarse)
+    fine = np.where(
+        coarse >= 0, np.unique(coarse * (int(fine.max(initial=0)) + 2) + fine, return_inverse=True)[1], NONE
+    )
+    fine = _connected(matrix, fine)
+    return _by_size(coarse), _by_size(fine)
+
+
+def _component(matrix: Any, seed: int) -> tuple[IntArray, IntArray]:
+    """Coarse and fine groups of one connected component."""
+    core, leader = _core(matrix)
+    inner = matrix[core][:, core].tocsr()
+    if len(core) < 8:
+        return np.zeros(matrix.shape[0], np.int64), np.zeros(matrix.shape[0], np.int64)
+    links = inner.copy()
+    links.data = np.ones_like(links.data)
+    groups = spectral.count_groups(links)
+    upper = _halves(inner, groups, seed) if groups > 1 else np.zeros(len(core), np.int64)
+    lower = _within(inner, upper, seed)
+    place = np.zeros((matrix.shape[0], 2), np.int64)
+    place[core] = np.column_stack([upper, lower])
+    return place[leader, 0], place[leader, 1]
+
+
+def _halves(inner: Any, groups: int, seed: int) -> IntArray:
+    """The groups that stand out most among the first `groups` eigenvectors."""
+    values, vectors = spectral.leading(inner, min(groups + 1, inner.shape[0] - 1))
+    chosen = spectral.gap(values)
+    label = spectral.k_means(spectral.directions(vectors[:, :chosen]), chosen, seed)
+    return np.unique(blockmodel.refine(inner, label, chosen), return_inverse=True)[1]
+
+
+def _within(inner: Any, upper: IntArray, seed: int) -> IntArray:
+    """Groups inside each of the coarse ones, found in the same way."""
+    lower = np.zeros(len(upper), np.int64)
+    used = 0
+    for group in range(int(upper.max()) + 1):
+        nodes = np.flatnonzero(upper == group)
+        part = inner[nodes][:, nodes].tocsr()
+        links = part.copy()
+        links.data = np.ones_like(links.data)
+        groups = spectral.count_groups(links) if len(nodes) >= 8 else 1
+        if groups > 1:
+            _, vectors = spectral.leading(part, groups)
+            label = spectral.k_means(spectral.directions(vectors), groups, seed)
+            lower[nodes] = used + blockmodel.refine(part, label, groups)
+        else:
+            lower[nodes] = used
+        used += groups
+    return lower
+
+
+def _core(matrix: Any) -> tuple[IntArray, IntArray]:
+    """Nodes left when nodes with one link are taken away again and again, and the one that each node hangs on."""
+    size = matrix.shape[0]
+    leader, alive = np.arange(size), np.ones(size, bool)
+    while True:
+        kept = np.flatnonzero(alive)
+        inner = matrix[kept][:, kept].tocsr()
+        degree = np.diff(inner.indptr)
+        leaves = degree == 1
+        if not leaves.any() or len(kept) <= 2:
+            break
+        nodes = kept[leaves]
+        leader[nodes] = kept[inner.indices[inner.indptr[:-1][leaves]]]
+        alive[nodes] = False
+        if not alive.any():
+            alive[nodes[0]] = True
+            leader[nodes[0]] = nodes[0]
+            break
+    while True:
+        further = leader[leader]
+        if (further == leader).all():
+            return np.flatnonzero(alive), leader
+        leader = further
+
+
+def _connected(matrix: Any, label: IntArray) -> IntArray:
+    """Labels after every group that is not connected was split into its components."""
+    links = matrix.tocoo()
+    same = (label[links.row] == label[links.col]) & (label[links.row] != NONE)
+    inside = type(links)((links.data[same], (links.row[same], links.col[same])), shape=matrix.shape).tocsr()
+    _, part = connected_components(inside, directed=False)
+    return np.where(label == NONE, NONE, part)
+
+
+def _by_size(label: IntArray) -> IntArray:
+    """Labels renumbered from the largest group down; equal ones by their first node."""
+    known = label != NONE
+    names, first, position, counts = np.unique(label[known], return_index=True, return_inverse=True, return_counts=True)
+    rank = np.empty(len(names), np.int64)
+    rank[np.lexsort((first, -counts))] = np.arange(len(names))
+    result = np.full(len(label), NONE)
+    result[known] = rank[position]
+    return result

@@ -1,0 +1,182 @@
+"""Interactions as columns, and the graphs made of them.
+
+An interaction is (source, target, time, kind): `source` reacted to something by `target`. A million of them are
+held as five small arrays; accounts and items are numbers into lists of their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+KINDS = ("reshare", "quote", "reply", "mention")
+RESHARE, QUOTE, REPLY, MENTION = range(4)
+UNKNOWN = -1  # the code of an item that nobody told
+
+
+def encode(names: Iterable[str], at: dict[str, int]) -> IntArray:
+    """Codes of names; new names take the next number of `at`, which is changed."""
+    return np.fromiter((at.setdefault(name, len(at)) for name in names), np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interactions:
+    """n interactions among a accounts.
+
+    Attributes
+    ----------
+    accounts : names of the accounts; position is the code.
+    source, target : (n,) codes of who reacted and of who was reacted to.
+    time : (n,) unix seconds, UTC.
+    kind : (n,) position in KINDS.
+    item : (n,) code of the post that was reacted to (position in `items`), UNKNOWN where not told.
+    items : names of the posts.
+    negative : (n,) probability that the text of a reply or quote is negative, NaN where unknown.
+    followers : (a,) followers of each account, NaN where unknown.
+    """
+
+    accounts: list[str]
+    source: IntArray
+    target: IntArray
+    time: FloatArray
+    kind: IntArray
+    item: IntArray
+    items: list[str]
+    negative: FloatArray
+    followers: FloatArray
+    _at: dict[str, int] = field(repr=False)
+
+    @classmethod
+    def build(
+        cls,
+        source: Sequence[str],
+        target: Sequence[str],
+        time: Sequence[float] | FloatArray,
+        kind: Sequence[str | int],
+        *,
+        item: Sequence[str | None] | None = None,
+        negative: Sequence[float | None] | None = None,
+        followers: Mapping[str, float] | None = None,
+    ) -> Interactions:
+        """Columns from plain sequences of one length; kinds by name or position in KINDS.
+
+        Raises ValueError for an unknown kind, a time that is not finite, or columns of different lengths.
+        """
+        at: dict[str, int] = {}
+        pairs = encode((name for pair in zip(source, target, strict=True) for name in pair), at).reshape(-1, 2)
+        items: dict[str, int] = {}
+        size = len(pairs)
+        columns = {"time": time, "kind": kind, "item": item, "negative": negative}
+        for name, column in columns.items():
+            if column is not None and len(column) != size:
+                raise ValueError(f"{name} has {len(column)} values for {size} interactions")
+        codes = UNKNOWN * np.ones(size, np.int64)
+        if item is not None:
+            told = np.fromiter((name is not None for name in item), bool, size)
+            codes[told] = encode((name for name in item if name is not None), items)
+        moments = np.asarray(time, float).reshape(size)
+        if not np.isfinite(moments).all():
+            raise ValueError("a time is not a finite number of seconds")
+        return cls(
+            list(at),
+            pairs[:, 0].copy(),
+            pairs[:, 1].copy(),
+            moments,
+            np.fromiter((_kind(k) for k in kind), np.int64, size),
+            codes,
+            list(items),
+            np.array([np.nan if p is None else p for p in negative], float)
+            if negative is not None
+            else np.full(size, np.nan),
+            np.array([(followers or {}).get(name, np.nan) for name in at], float),
+            at,
+        )
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def code(self, account: str) -> int | None:
+        """The code of an account, None where it takes no part."""
+        return self._at.get(account)
+
+    def codes(self, accounts: Iterable[str]) -> IntArray:
+        """Codes of those of these accounts that take part, ascending."""
+        found = {self._at[name] for name in accounts if name in self._at}
+        return np.array(sorted(found), np.int64)
+
+    def select(self, keep: BoolArray) -> Interactions:
+        """The interactions where `keep` is true, among the same accounts."""
+        return replace(
+            self,
+            source=self.source[keep],
+            target=self.target[keep],
+            time=self.time[keep],
+            kind=self.kind[keep],
+            item=self.item[keep],
+            negative=self.negative[keep],
+        )
+
+    def before(self, until: float) -> Interactions:
+        """The interactions before a moment (unix seconds)."""
+        return self.select(self.time < until)
+
+
+def _kind(kind: str | int) -> int:
+    if isinstance(kind, str):
+        try:
+            return KINDS.index(kind)
+        except ValueError:
+            raise ValueError(f"unknown kind of interaction: {kind!r}; known are {', '.join(KINDS)}") from None
+    if not 0 <= kind < len(KINDS):
+        raise ValueError(f"unknown kind of interaction: {kind}")
+    return int(kind)
+
+
+def adjacency(interactions: Interactions) -> Any:
+    """Symmetric CSR matrix (a x a) of how much two accounts have to do with each other: log(1 + interactions).
+
+    The logarithm keeps one talkative pair from outweighing many; self-reactions are left out.
+    """
+    size = len(interactions.accounts)
+    kept = interactions.source != interactions.target
+    ends = (interactions.source[kept], interactions.target[kept])
+    one_way = sparse.coo_matrix((np.ones(int(kept.sum())), ends), shape=(size, size)).tocsr()
+    both = (one_way + one_way.T).tocsr()
+    both.data = np.log1p(both.data)
+    both.sort_indices()
+    return both
+
+
+def to_networkx(interactions: Interactions) -> nx.DiGraph[str]:
+    """A networkx graph, an edge from who reacted to who was reacted to; `weight` counts the interactions."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(interactions.accounts)
+    names = interactions.accounts
+    for s, t in zip(interactions.source.tolist(), interactions.target.tolist(), strict=True):
+        if graph.has_edge(names[s], names[t]):
+            graph[names[s]][names[t]]["weight"] += 1
+        else:
+            graph.add_edge(names[s], names[t], weight=1)
+    return graph
+
+
+def distinct_pairs(source: IntArray, target: IntArray, size: int) -> tuple[IntArray, IntArray, IntArray]:
+    """The distinct (source, target) and, for each given pair, its position among them.
+
+    Returns
+    -------
+    source, target : (p,) the distinct pairs, ordered by source, then target.
+    position : (n,) which of them each given pair is.
+    """
+    keys, position = np.unique(source * np.int64(size) + target, return_inverse=True)
+    return keys // size, keys % size, position

@@ -1,0 +1,250 @@
+"""The resonance of every account: one function for what is stored and what the command prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaincinv
+from scipy.stats import rankdata
+
+from analysis.communities.detect import Communities, detect
+from analysis.graph import MENTION, QUOTE, REPLY, RESHARE, FloatArray, IntArray, Interactions
+from analysis.influence import parts
+from analysis.influence.exclude import Exclusions, counted, flags
+from analysis.influence.records import AccountResonance
+
+# Half-lives in hours, and weights of the logarithms of the parts; how they were chosen: docs/resonance.md.
+HALF_LIVES = {"slow": 12.0, "fast": 4.0}
+WEIGHTS = {"slow": 1.0, "fast": 0.5, "mentions": 0.3, "replies": 0.3, "engaged": 0.5}
+SATURATION = 0.1
+HORIZON = 24.0  # hours ahead for which members are estimated
+PRIOR = 0.5  # reactions that an account is given beforehand (Jeffreys)
+LEVEL = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Parts of all accounts, each of shape (a,)."""
+
+    by_kind: dict[int, FloatArray]
+    slow: FloatArray
+    fast: FloatArray
+    engaged: FloatArray
+    effective: FloatArray
+    reactors: FloatArray
+    pair_source: IntArray
+    pair_target: IntArray
+    pair_weight: FloatArray
+
+
+def score_accounts(
+    interactions: Interactions,
+    until: float,
+    *,
+    seed: int = 0,
+    exclusions: Exclusions | None = None,
+    memberships: Mapping[str, tuple[int, int]] | None = None,
+) -> list[AccountResonance]:
+    """Resonance of every account that takes part before `until`, the largest first.
+
+    Parameters
+    ----------
+    interactions : rows at or after `until` are not looked at.
+    until : unix seconds.
+    seed : of the communities, where they have to be found.
+    exclusions : what does not count; `resonance_all` counts it nevertheless. `counted` tells how much it is.
+    memberships : account -> (community, subcommunity) where they are known; found in the graph otherwise.
+
+    Returns
+    -------
+    One record for each account of `interactions.accounts` with at least one row before `until`.
+    """
+    exclusions = exclusions or Exclusions()
+    every = interactions.before(until)
+    kept, _ = counted(every, exclusions)
+    groups = _groups(kept, seed, memberships)
+    columns = _columns(kept, until)
+    whole, _ = counted(every, Exclusions())
+    seen = np.zeros(len(every.accounts), bool)
+    seen[every.source] = seen[every.target] = True
+    everybody = _resonance(_columns(whole, until), _members(whole))
+    return _records(kept, columns, groups, everybody, np.flatnonzero(seen), exclusions)
+
+
+def _members(interactions: Interactions) -> int:
+    return len(np.unique(np.concatenate([interactions.source, interactions.target])))
+
+
+def _groups(
+    kept: Interactions, seed: int, memberships: Mapping[str, tuple[int, int]] | None
+) -> tuple[IntArray, IntArray]:
+    if memberships is None:
+        found: Communities = detect(kept, seed=seed)
+        return found.coarse, found.fine
+    pairs = [memberships.get(name, (-1, -1)) for name in kept.accounts]
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return table[:, 0].copy(), table[:, 1].copy()
+
+
+def _columns(kept: Interactions, until: float) -> _Columns:
+    size = len(kept.accounts)
+    slow_weight = parts.decay(kept, until, HALF_LIVES["slow"])
+    fast_weight = parts.decay(kept, until, HALF_LIVES["fast"])
+    passes_on = kept.select(parts.passes_on(kept))
+    slow = parts.decay(passes_on, until, HALF_LIVES["slow"])
+    source, target, weight = parts.distinct_reactors(passes_on, slow, SATURATION)
+    fast_pairs = parts.distinct_reactors(passes_on, parts.decay(passes_on, until, HALF_LIVES["fast"]), SATURATION)
+    own_activity = parts.received(kept.source, slow_weight, size)
+    by_kind = {}
+    for kind, half in ((RESHARE, slow_weight), (QUOTE, slow_weight), (REPLY, fast_weight), (MENTION, fast_weight)):
+        mask = kept.kind == kind
+        _, t, w = parts.distinct_reactors(kept.select(mask), half[mask], SATURATION)
+        by_kind[kind] = parts.received(t, w, size)
+    _, everyone, _ = parts.distinct_reactors(kept, slow_weight, SATURATION)
+    return _Columns(
+        by_kind,
+        parts.received(target, weight, size),
+        parts.received(fast_pairs[1], fast_pairs[2], size),
+        parts.received(target, weight * np.log1p(own_activity[source]), size),
+        _effective(target, weight, size),
+        np.bincount(everyone, minlength=size).astype(float),
+        source,
+        target,
+        weight,
+    )
+
+
+def _effective(target: IntArray, weight: FloatArray, size: int) -> FloatArray:
+    """Number of equally weighted reactors that would be as certain: (sum w)^2 / sum w^2."""
+    squares = parts.received(target, weight * weight, size)
+    total = parts.received(target, weight, size)
+    return np.divide(total * total, squares, out=np.zeros(size), where=squares > 0)
+
+
+def _resonance(columns: _Columns, members: int, factor: FloatArray | float = 1.0) -> FloatArray:
+    """100 times the weighted mean of log(1 + part) over log(1 + members); parts that nobody has are left out."""
+    values = {
+        "slow": columns.slow,
+        "fast": columns.fast,
+        "mentions": columns.by_kind[MENTION],
+        "replies": columns.by_kind[REPLY],
+        "engaged": columns.engaged,
+    }
+    used = {name: weight for name, weight in WEIGHTS.items() if values[name].any()}
+    if not used:
+        return np.zeros(len(columns.slow))
+    mean = sum((weight * np.log1p(values[name] * factor) for name, weight in used.items()), np.zeros(()))
+    scaled: FloatArray = 100 * mean / (sum(used.values()) * np.log1p(max(members, 1)))
+    return np.clip(scaled, 0, 100)
+
+
+def _interval(effective: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Factors (low, high) on a rate known from so many reactors: quantiles of its gamma posterior over its mean."""
+    shape = effective + PRIOR
+    low, high = (gammaincinv(shape, q) / shape for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return low, high
+
+
+def _expected(columns: _Columns) -> FloatArray:
+    """Distinct members in the next HORIZON hours if the decayed rate goes on."""
+    hours = HALF_LIVES["slow"] / np.log(2)
+    rate: FloatArray = columns.slow / hours * HORIZON
+    return rate
+
+
+def _by_community(columns: _Columns, coarse: IntArray, factor: FloatArray) -> dict[int, dict[int, float]]:
+    """Account -> community -> members expected from it, largest first, at most five."""
+    group = coarse[columns.pair_source]
+    told = group >= 0
+    wide = int(coarse.max(initial=0)) + 1
+    cells, position = np.unique(columns.pair_target[told] * wide + group[told], return_inverse=True)
+    totals = np.bincount(position, columns.pair_weight[told], minlength=len(cells))
+    found: dict[int, dict[int, float]] = {}
+    for place in np.argsort(-totals, kind="stable").tolist():
+        account, community = divmod(int(cells[place]), wide)
+        mine = found.setdefault(account, {})
+        if len(mine) < 5:
+            mine[community] = round(float(totals[place] * factor[account]), 3)
+    return found
+
+
+def _missing(kept: Interactions, sentiment: bool) -> tuple[str, ...]:
+    missing = []
+    if not sentiment:
+        missing.append("not_negative")
+    if not (kept.item >= 0).any():
+        missing.append("efficiency_post")
+    if not np.isfinite(kept.followers).any():
+        missing += ["efficiency_audience", "followers", "follower_rank"]
+    return tuple(missing)
+
+
+def _records(
+    kept: Interactions,
+    columns: _Columns,
+    groups: tuple[IntArray, IntArray],
+    everybody: FloatArray,
+    seen: IntArray,
+    exclusions: Exclusions,
+) -> list[AccountResonance]:
+    size, (coarse, fine) = len(kept.accounts), groups
+    members = _members(kept)
+    resonance = _resonance(columns, members)
+    low_factor, high_factor = _interval(columns.effective)
+    low = np.minimum(_resonance(columns, members, low_factor), resonance)
+    high = np.maximum(_resonance(columns, members, high_factor), resonance)
+    expected = _expected(columns)
+    rank = np.zeros(size, np.int64)
+    rank[seen] = rankdata(-resonance[seen], method="min")
+    follower_rank = np.zeros(size, np.int64)
+    known = seen[np.isfinite(kept.followers[seen])]
+    follower_rank[known] = rankdata(-kept.followers[known], method="min")
+    good, sentiment = parts.not_negative(kept)
+    bridges = parts.bridging(columns.pair_target, coarse[columns.pair_source], size)
+    second = parts.received(columns.pair_target, columns.pair_weight * columns.slow[columns.pair_source], size)
+    posts, items = parts.posts_reacted_to(kept), parts.top_items(kept)
+    per_community = _by_community(columns, coarse, np.full(size, HORIZON * np.log(2) / HALF_LIVES["slow"]))
+    missing, grouped = _missing(kept, sentiment), bool((coarse >= 0).any())
+    flagged = {code: flags(kept.accounts[code], exclusions) for code in kept.codes(_named(exclusions)).tolist()}
+    order = seen[np.lexsort((seen, -expected[seen], -resonance[seen]))]
+
+    def record(i: int) -> AccountResonance:
+        followers = float(kept.followers[i]) if np.isfinite(kept.followers[i]) else None
+        return AccountResonance(
+            account=kept.accounts[i],
+            resonance=float(resonance[i]),
+            low=float(low[i]),
+            high=float(high[i]),
+            rank=int(rank[i]),
+            members=float(expected[i]),
+            members_low=float(expected[i] * low_factor[i]),
+            members_high=float(expected[i] * high_factor[i]),
+            reactors=int(columns.reactors[i]),
+            reshares=float(columns.by_kind[RESHARE][i]),
+            quotes=float(columns.by_kind[QUOTE][i]),
+            replies=float(columns.by_kind[REPLY][i]),
+            mentions=float(columns.by_kind[MENTION][i]),
+            engaged=float(columns.engaged[i]),
+            second_order=float(second[i]),
+            not_negative=float(good[i]) if sentiment else None,
+            bridging=float(bridges[i]) if grouped else None,
+            efficiency_post=float(columns.reactors[i] / posts[i]) if posts[i] else None,
+            efficiency_audience=float(columns.reactors[i] / followers) if followers else None,
+            followers=followers,
+            follower_rank=int(follower_rank[i]) or None,
+            community=int(coarse[i]) if coarse[i] >= 0 else None,
+            subcommunity=int(fine[i]) if fine[i] >= 0 else None,
+            by_community=per_community.get(i, {}),
+            resonance_all=float(everybody[i]),
+            flags=flagged.get(i, ()),
+            items=tuple(items.get(i, ())),
+            parts_missing=missing,
+        )
+
+    return [record(i) for i in order.tolist()]
+
+
+def _named(exclusions: Exclusions) -> frozenset[str]:
+    return exclusions.own | exclusions.bots | exclusions.coordinated | exclusions.newcomers
