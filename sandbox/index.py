@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -128,13 +129,15 @@ class Indexes:
     def __init__(self, world: World) -> None:
         self.world = world
         self._built: dict[Network, tuple[tuple[int, ...], NetworkIndex]] = {}
+        self._lock = threading.Lock()
 
     def get(self, network: Network) -> NetworkIndex:
         """The current index of a network."""
         world = self.world
         mark = (world.revision, len(world.people), len(world.posts), len(world.reshares), len(world.likes))
-        built = self._built.get(network)
-        if built is None or built[0] != mark:
-            built = (mark, NetworkIndex(world, network))
-            self._built[network] = built
-        return built[1]
+        with self._lock:
+            built = self._built.get(network)
+            if built is None or built[0] != mark:
+                built = (mark, NetworkIndex(world, network))
+                self._built[network] = built
+            return built[1]

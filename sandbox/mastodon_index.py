@@ -85,6 +85,7 @@ class InstanceView:
         self.ordered = sorted(self.of_post.values(), key=lambda status: status.key)
         self.tagged: dict[str, list[Status]] = defaultdict(list)
         self.by_author: dict[str, list[Status]] = defaultdict(list)
+        self.contents: dict[tuple[str, str], str] = {}
         self._counts: dict[str, tuple[list[datetime], list[datetime]]] = {}
         for status in self.ordered:
             texts = [status.post.text, *(edit.text for edit in status.post.edits)]

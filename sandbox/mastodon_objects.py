@@ -103,6 +103,12 @@ class Renderer:
         return {"favourited": False, "reblogged": False, "muted": False, "bookmarked": False, "filtered": []}
 
     def _content(self, post: Post, author: Person, text: str) -> str:
+        key = (post.id, text)
+        if key not in self.view.contents:
+            self.view.contents[key] = self._marked_up(post, author, text)
+        return self.view.contents[key]
+
+    def _marked_up(self, post: Post, author: Person, text: str) -> str:
         quoted = self.view.base.posts.get(post.quote_of) if post.quote_of else None
         inline = ""
         if quoted is not None and quoted.author in self.view.base.people:

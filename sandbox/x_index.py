@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sandbox.index import ADDRESS, HANDLE, HASHTAG, NetworkIndex, appears
 from sandbox.world import Person, Post, Reshare, x_id
@@ -39,6 +40,8 @@ class XIndex:
         self.base = base
         self.handles = {person.handle.casefold(): person for person in base.people.values()}
         self.ids = {handle: person.key for handle, person in self.handles.items()}
+        self.rendered: dict[str, Any] = {}
+        self._counts: dict[str, tuple[list[datetime], list[datetime]]] = {}
         self._timelines: dict[str, list[Entry]] = {}
         self.versions: dict[str, Entry] = {}
         self.of_post: dict[str, list[Entry]] = {}
@@ -123,6 +126,20 @@ class XIndex:
         entries = [entry for post in (posts.items if posts else []) for entry in self.of_post[post.id]]
         entries += [self.reposts[reshare.id] for reshare in (reshares.items if reshares else [])]
         return sorted(entries, key=lambda entry: entry.key)
+
+    def posted(self, person: Person, now: datetime) -> int:
+        """How many posts and reposts an account shows at `now`; what became of the originals is not looked at."""
+        if person.key not in self._counts:
+            firsts = [entry for entry in self.timeline(person) if entry.number == 0]
+            shown = sorted(entry.shown for entry in firsts if entry.shown is not None)
+            own = (entry.post for entry in firsts if entry.reshare is None)
+            self._counts[person.key] = shown, sorted(post.deleted_at for post in own if post.deleted_at)
+        shown, deleted = self._counts[person.key]
+        return bisect_right(shown, now) - bisect_right(deleted, now)
+
+    def newest(self, person: Person, now: datetime) -> Entry | None:
+        """The newest post or repost of an account at `now`."""
+        return next((entry for entry in reversed(self.timeline(person)) if self.exists(entry, now)), None)
 
     def reposts_of(self, post: Post, now: datetime) -> list[Entry]:
         """The reposts of a post at `now`, by id."""

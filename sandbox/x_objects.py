@@ -84,6 +84,10 @@ def suspended(value: str, parameter: str) -> JSONDict:
     }  # fmt: skip
 
 
+def _with_entities(text: str, entities: JSONDict) -> JSONDict:
+    return {"text": text, "entities": entities} if entities else {"text": text}
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a request asks for."""
@@ -169,32 +173,28 @@ class Renderer:
             answer["entities"] = {"description": {"urls": urls}}
         if "public_metrics" in fields:
             answer["public_metrics"] = self._account_metrics(person)
-        if "most_recent_tweet_id" in fields and (shown := self._shown(person)):
-            answer["most_recent_tweet_id"] = shown[-1].id
+        if "most_recent_tweet_id" in fields and (newest := self.index.newest(person, self.now)):
+            answer["most_recent_tweet_id"] = newest.id
         return answer
 
     def _text(self, entry: Entry) -> JSONDict:
+        if entry.id not in self.index.rendered:
+            self.index.rendered[entry.id] = self._rendered(entry)
+        whole: JSONDict = self.index.rendered[entry.id]
+        return {name: value for name, value in whole.items() if name == "text" or name in self.wanted.fields}
+
+    def _rendered(self, entry: Entry) -> JSONDict:
         handles = self.index.ids
         if entry.reshare is not None:
             original = self.index.base.people.get(entry.post.author)
-            whole = f"RT @{original.handle if original else 'unknown'}: {self._original_text(entry)}"
-            text, entities = rendered(whole if len(whole) <= 140 else whole[:139] + "…", handles)
-            return {"text": text, "entities": entities} if self._entities(entities) else {"text": text}
+            said = self.index.current(entry.post, entry.at).text
+            whole = f"RT @{original.handle if original else 'unknown'}: {said}"
+            return _with_entities(*rendered(whole if len(whole) <= 140 else whole[:139] + "…", handles))
         text, entities = rendered(entry.text, handles)
-        answer: JSONDict = {"text": text}
-        if weight(entry.text) > LIMIT:
-            if "note_tweet" in self.wanted.fields:
-                answer["note_tweet"] = {"text": text, **({"entities": entities} if entities else {})}
-            answer["text"], entities = rendered(cut(entry.text, f"https://x.com/i/web/status/{entry.id}"), handles)
-        if self._entities(entities):
-            answer["entities"] = entities
-        return answer
-
-    def _entities(self, entities: JSONDict) -> bool:
-        return "entities" in self.wanted.fields and bool(entities)
-
-    def _original_text(self, entry: Entry) -> str:
-        return self.index.current(entry.post, entry.at).text
+        if weight(entry.text) <= LIMIT:
+            return _with_entities(text, entities)
+        short = rendered(cut(entry.text, f"https://x.com/i/web/status/{entry.id}"), handles)
+        return {**_with_entities(*short), "note_tweet": _with_entities(text, entities)}
 
     def _parent_author(self, entry: Entry) -> Person | None:
         post = entry.post
@@ -233,13 +233,9 @@ class Renderer:
     def _account_metrics(self, person: Person) -> JSONDict:
         return {
             "followers_count": person.followers, "following_count": person.following,
-            "tweet_count": len(self._shown(person)), "listed_count": person.followers // 200, "like_count": 0,
-            "media_count": 0,
+            "tweet_count": self.index.posted(person, self.now), "listed_count": person.followers // 200,
+            "like_count": 0, "media_count": 0,
         }  # fmt: skip
-
-    def _shown(self, person: Person) -> list[Entry]:
-        entries = self.index.timeline(person)
-        return [entry for entry in entries if entry.until is None and self.index.exists(entry, self.now)]
 
     def _bio_urls(self, person: Person) -> list[JSONDict]:
         _, entities = rendered(person.bio, {}) if ADDRESS.search(person.bio) else ("", {})

@@ -1,0 +1,6 @@
+"""Where alerts arrive in tests and in the demo: a Slack and a mail server on loopback."""
+
+from sandbox.slack_receiver import SLACK_TOKEN, SlackFile, SlackMessage, SlackReceiver
+from sandbox.smtp_receiver import ReceivedMail, SmtpReceiver
+
+__all__ = ["SLACK_TOKEN", "ReceivedMail", "SlackFile", "SlackMessage", "SlackReceiver", "SmtpReceiver"]
