@@ -133,9 +133,9 @@ class FaultPlan:
             if fault.kind == "slow":
                 await app(scope, receive, send)
             else:
-                _cut(raw_send)
+                await _cut(raw_send)
         elif fault.kind == "disconnect":
-            _cut(raw_send)
+            await _cut(raw_send)
         elif fault.kind in ("cut", "truncated"):
             await _half(app, scope, receive, send, raw_send, complete=fault.kind == "truncated")
         else:
@@ -149,12 +149,13 @@ async def _pause(seconds: float, stop: threading.Event) -> None:
         await asyncio.sleep(0.02)
 
 
-def _cut(raw_send: Send) -> None:
+async def _cut(raw_send: Send) -> None:
     """Abort the TCP connection; uvicorn's `send` is a method of the cycle that holds the transport."""
     transport = getattr(getattr(raw_send, "__self__", None), "transport", None)
     if transport is None:
         raise ConnectionResetError("fault: disconnect")
     transport.abort()
+    await asyncio.sleep(0.005)  # so that uvicorn sees a lost client, not an answer that we forgot
 
 
 async def _half(
@@ -175,7 +176,7 @@ async def _half(
     await send({"type": "http.response.body", "body": half, "more_body": not complete})
     if not complete:
         await asyncio.sleep(0.01)
-        _cut(raw_send)
+        await _cut(raw_send)
 
 
 async def _answer(fault: Fault, server: str, now: datetime, send: Send) -> None:

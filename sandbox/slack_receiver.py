@@ -316,6 +316,8 @@ def _check(payload: JSONDict) -> None:
 def _shown(message: SlackMessage, metadata: bool) -> JSONDict:
     shown: JSONDict = {"type": "message", "user": BOT["user_id"], "bot_id": BOT["bot_id"], "ts": message.ts, "text": ""}
     kept = {name: value for name, value in message.payload.items() if name != "metadata" or metadata}
+    if message.files:
+        shown["files"] = [{"id": file} for file in message.files]
     if message.versions > 1:
         shown["edited"] = {"user": BOT["user_id"], "ts": message.ts}
     return {**shown, **kept}

@@ -62,8 +62,8 @@ class SmtpReceiver:
         assert self._controller is not None, "start() first"
         return int(self._controller.port)
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """What aiosmtpd calls for each mail."""
+    def receive(self, envelope: Any) -> str:
+        """Keep a mail, or refuse it as the next of `replies` says; the reply to the client."""
         with self._lock:
             if self.replies:
                 return self.replies.pop(0)
@@ -78,7 +78,7 @@ class SmtpReceiver:
         """Listen; aiosmtpd cannot take port 0, so a free one is looked for, again when somebody was faster."""
         last: OSError | None = None
         for _ in range(ATTEMPTS):
-            controller = Controller(self, hostname=self.host, port=_free_port(), ready_timeout=10.0, **self._options())
+            controller = Controller(_Handler(self), hostname=self.host, port=_free_port(), ready_timeout=10.0, **self._options())
             try:
                 controller.start()
             except OSError as error:
@@ -115,6 +115,16 @@ class SmtpReceiver:
         wanted = self.login
         given = (data.login.decode(), data.password.decode()) if isinstance(data, LoginPassword) else None
         return AuthResult(success=wanted is not None and given == wanted)
+
+
+class _Handler:
+    """What aiosmtpd calls; it looks at every attribute, so it has no others."""
+
+    def __init__(self, receiver: SmtpReceiver) -> None:
+        self._receive = receiver.receive
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        return self._receive(envelope)
 
 
 def _free_port() -> int:
