@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
@@ -17,32 +16,12 @@ from store.records import (
     Metrics,
     Observed,
     Page,
-    Post,
     Removal,
     Spend,
 )
+from tests.store.conftest import NOW, post
 
-NOW = datetime(2026, 10, 16, 12, tzinfo=UTC)
 TOPIC = Topic(slug="matcha", keywords=("抹茶",), hashtags=("matcha",), own_accounts=("x:brand",), exclude=("懸賞",))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "t.sqlite")
-
-
-def post(number: int, text: str = "抹茶ラテおいしい", **more: object) -> Post:
-    values: dict[str, object] = {
-        "id": f"x:{number}",
-        "network": "x",
-        "author_id": "x:9",
-        "text": text,
-        "created_at": NOW - timedelta(minutes=5),
-        "source": "x",
-        "native_id": str(number),
-        "lang": "ja",
-    }
-    return Post(**{**values, **more})  # type: ignore[arg-type]
 
 
 def account(key: str = "x:9", handle: str = "tanaka", **more: object) -> Account:

@@ -74,8 +74,8 @@ LINK = (
         ("<p>one<br>two<br />three</p><p>four</p>", "one\ntwo\nthree\n\nfour"),
         (f"<p>see {LINK}!</p>", "see https://example.com/a/long/path?x=1&y=2!"),
         (
-            '<p><span class="h-card"><a href="https://m.example/@bob" class="mention">@<span>bob</span></a></span> hi</p>',
-            "@bob hi",
+            '<p><span class="h-card"><a href="https://m.example/@bob" class="mention">@<span>bob</span></a></span></p>',
+            "@bob",
         ),
         (
             '<p><a href="https://m.example/tags/x" class="mention hashtag" rel="tag">#<span>日本酒</span></a></p>',
