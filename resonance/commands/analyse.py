@@ -7,6 +7,9 @@ import click
 from resonance.cli import LazyGroup
 
 VERBS: dict[str, str] = {
+    "spikes": "resonance.commands.analyse_spikes:spikes",
+    "sentiment": "resonance.commands.analyse_sentiment:sentiment",
+    "cascades": "resonance.commands.analyse_cascades:cascades",
     "influence": "resonance.commands.analyse_influence:influence",
     "coordination": "resonance.commands.analyse_coordination:coordination",
 }

@@ -1,0 +1,235 @@
+"""One answer per row: expected value, surprise, alert. Strictly causal and stateless: call it again on the longer series."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, tzinfo
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import pdtr, pdtrc
+
+from analysis.trends.calendar import DAY, Calendar, Floats, local_calendar
+from analysis.trends.calibrate import against_daily_maxima
+from analysis.trends.incidents import Bools, Hysteresis, incidents
+from analysis.trends.share import follow, predict, share_window
+from analysis.trends.volume import STABILISER, baseline, window_counts
+from analysis.trends.windows import STEP_ROWS, infer_step, scales
+
+COVERAGE_BOUND = 0.8  # rows observed less than this are left out
+WARM_UP = 3 * DAY  # s of history before a row is judged
+UP_SCALES = (900.0, 1800.0, 3600.0, 7200.0)
+DOWN_SCALES = (7200.0,)
+SHARE_SCALES = (1800.0, 3600.0, 7200.0)
+LOG_SPREAD = 0.3  # prior spread of daily maxima of the log ratio
+CHANCE = 1e-5  # a volume window must also be this unlikely as a Poisson count: sparse topics never cry wolf
+DIP_POSTS, DIP_RATIO, DIP_EXTRA = 20.0, 0.3, 1.5  # a dip needs this many expected posts, so few seen, a higher bound
+SHARE_POSTS = 8  # posts in a window below which a share says nothing
+
+
+class Sensitivity(StrEnum):
+    """How readily an alert is raised."""
+
+    LOW = "low"
+    BALANCED = "balanced"
+    HIGH = "high"
+
+
+class State(StrEnum):
+    """Whether a row could be judged."""
+
+    WARMING_UP = "warming_up"
+    OK = "ok"
+    INSUFFICIENT_DATA = "insufficient_data"
+
+
+VOLUME_BOUNDS = {Sensitivity.LOW: 4.5, Sensitivity.BALANCED: 2.9, Sensitivity.HIGH: 2.0}
+SHARE_BOUNDS = {Sensitivity.LOW: 3.8, Sensitivity.BALANCED: 3.1, Sensitivity.HIGH: 2.6}
+
+
+class Trend(NamedTuple):
+    """The answer for one row; `surprise` is in spreads of the series' own usual extremes (volume) or in z (share)."""
+
+    time: float
+    expected: float | None
+    low: float | None
+    high: float | None
+    surprise: float
+    score: float
+    alert: bool
+    active: bool
+    direction: str | None
+    state: State
+
+
+@dataclass(frozen=True)
+class Trends:
+    """Columns of shape (n,): see Trend. NaN where nothing is expected; `direction` is 1, -1 or 0."""
+
+    time: Floats
+    expected: Floats
+    low: Floats
+    high: Floats
+    surprise: Floats
+    score: Floats
+    alert: Bools
+    active: Bools
+    direction: NDArray[np.int64]
+    state: list[State]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def __iter__(self) -> Iterator[Trend]:
+        names = {1: "up", -1: "down", 0: None}
+        columns = zip(
+            self.time.tolist(), self.expected.tolist(), self.low.tolist(), self.high.tolist(), self.surprise.tolist(),
+            self.score.tolist(), self.alert.tolist(), self.active.tolist(), self.direction.tolist(), self.state,
+            strict=True,
+        )  # fmt: skip
+        for time, expected, low, high, surprise, score, alert, active, direction, state in columns:
+            band = (expected, low, high) if expected == expected else (None, None, None)
+            yield Trend(time, *band, surprise, score, alert, active, names[direction], state)
+
+
+class _Judged(NamedTuple):
+    """Up and down surprise and the band of the rows that were observed."""
+
+    expected: Floats
+    low: Floats
+    high: Floats
+    up: Floats
+    down: Floats
+    enough: Bools
+
+
+def detect(
+    times: ArrayLike,
+    values: ArrayLike,
+    totals: ArrayLike | None = None,
+    *,
+    timezone: tzinfo = UTC,
+    holidays: Collection[date] = (),
+    coverage: ArrayLike | None = None,
+    sensitivity: Sensitivity | str = Sensitivity.BALANCED,
+) -> Trends:
+    """Judge each row of a series by the rows before it.
+
+    `times` (n,) are strictly ascending unix seconds, `values` (n,) posts a row, or with `totals` (n,) the part of them
+    that a share counts. `coverage` (n,) in 0..1 is the observed share of each row (default 1): rows below
+    COVERAGE_BOUND, and rows that are missing, are unknown, never zero. Raises ValueError for shapes that differ, times
+    that do not ascend, negative or non-finite numbers, a part above its total.
+    """
+    sensitivity = Sensitivity(sensitivity)
+    t, x, n, seen = _checked(times, values, totals, coverage)
+    out = _empty(t)
+    kept = np.flatnonzero(seen >= COVERAGE_BOUND)
+    for i in np.flatnonzero(seen < COVERAGE_BOUND):
+        out.state[i] = State.INSUFFICIENT_DATA
+    if len(kept) <= STEP_ROWS:
+        return out
+    step = infer_step(t[kept])
+    calendar = local_calendar(t[kept], timezone, holidays)
+    if n is None:
+        judged = _judge_volume(t[kept], x[kept], seen[kept], calendar, step)
+        bound = VOLUME_BOUNDS[sensitivity]
+        rule = Hysteresis(bound, bound / 2, 3600, 6 * 3600)
+    else:
+        judged = _judge_share(t[kept], x[kept], n[kept], calendar, step)
+        bound = SHARE_BOUNDS[sensitivity]
+        rule = Hysteresis(bound, bound / 2, 3600, 6 * 3600)
+    _fill(out, kept, judged, rule)
+    return out
+
+
+def _checked(
+    times: ArrayLike, values: ArrayLike, totals: ArrayLike | None, coverage: ArrayLike | None
+) -> tuple[Floats, Floats, Floats | None, Floats]:
+    t, x = np.asarray(times, np.float64), np.asarray(values, np.float64)
+    n = None if totals is None else np.asarray(totals, np.float64)
+    seen = np.ones(len(t)) if coverage is None else np.asarray(coverage, np.float64)
+    for name, column in (("values", x), ("totals", n), ("coverage", seen)):
+        if column is None:
+            continue
+        if column.shape != t.shape or t.ndim != 1:
+            raise ValueError(f"{name} has shape {column.shape}, times {t.shape}; both must be (n,)")
+        if not np.all(np.isfinite(column)) or np.any(column < 0):
+            raise ValueError(f"{name} must be finite and not negative")
+    if not np.all(np.isfinite(t)) or np.any(np.diff(t) <= 0):
+        raise ValueError("times must be finite and strictly ascending")
+    if n is not None and np.any(x > n):
+        raise ValueError("a value exceeds its total")
+    return t, x, n, np.minimum(seen, 1.0)
+
+
+def _empty(times: Floats) -> Trends:
+    n = len(times)
+    unknown = np.full(n, np.nan)
+    return Trends(
+        times, unknown, unknown.copy(), unknown.copy(), np.zeros(n), np.zeros(n), np.zeros(n, bool), np.zeros(n, bool),
+        np.zeros(n, np.int64), [State.WARMING_UP] * n,
+    )  # fmt: skip
+
+
+def _judge_volume(t: Floats, x: Floats, seen: Floats, calendar: Calendar, step: float) -> _Judged:
+    base = baseline(t, x, seen, calendar, step)
+    up = np.full(len(t), -np.inf)
+    for seconds in scales(UP_SCALES, step):
+        w = window_counts(t, x, base, seconds, step)
+        unlikely = pdtrc(np.maximum(w.seen - 1, 0), np.maximum(w.expected, 1e-9)) < CHANCE
+        calibrated = against_daily_maxima(w.log_ratio, calendar, LOG_SPREAD)
+        up = np.maximum(up, np.where(unlikely, calibrated, np.minimum(calibrated, 1.0)))
+    down = np.full(len(t), -np.inf)
+    for seconds in scales(DOWN_SCALES, step):
+        w = window_counts(t, x, base, seconds, step)
+        low = (w.expected >= DIP_POSTS) & (w.seen <= DIP_RATIO * w.expected)
+        low &= pdtr(w.seen, np.maximum(w.expected, 1e-9)) < CHANCE
+        calibrated = against_daily_maxima(
+            np.where(np.isfinite(w.log_ratio), -w.log_ratio, -np.inf), calendar, LOG_SPREAD
+        )
+        down = np.maximum(down, np.where(low, calibrated / DIP_EXTRA, np.minimum(calibrated / DIP_EXTRA, 1.0)))
+    expected = base.season * np.concatenate([[1.0], base.level[:-1]])
+    extra = np.sqrt(STABILISER * step)
+    factor = np.exp(2 * np.sqrt(1 / (expected + extra) + 0.05))
+    low_band, high_band = np.maximum((expected + extra) / factor - extra, 0), (expected + extra) * factor - extra
+    return _Judged(expected, low_band, high_band, up, down, np.ones(len(t), bool))
+
+
+def _judge_share(t: Floats, x: Floats, n: Floats, calendar: Calendar, step: float) -> _Judged:
+    filtered = follow(t, x, n, calendar.hour)
+    up, down = np.zeros(len(t)), np.zeros(len(t))
+    enough = np.zeros(len(t), bool)
+    for seconds in scales(SHARE_SCALES, step):
+        w = share_window(t, x, n, calendar.hour, filtered, seconds, step)
+        fits = w.posts >= SHARE_POSTS
+        enough |= fits
+        up = np.maximum(up, np.where(fits, w.surprise, 0))
+        down = np.maximum(down, np.where(fits, -w.surprise, 0))
+    odds, error = predict(filtered, np.arange(len(t)), t, calendar.hour)
+    spread = 2 * np.hypot(error, 1 / np.sqrt(np.maximum(n, 1) * 0.2))
+    band = [1 / (1 + np.exp(-(odds + k * spread))) for k in (0, -1, 1)]
+    return _Judged(*band, up, down / DIP_EXTRA, enough)
+
+
+def _fill(out: Trends, kept: NDArray[np.int64], judged: _Judged, rule: Hysteresis) -> None:
+    t = out.time[kept]
+    warm = t - t[0] >= WARM_UP
+    warm[:STEP_ROWS] = False
+    for i in kept[warm]:
+        out.state[i] = State.OK
+    for i in kept[warm & ~judged.enough]:
+        out.state[i] = State.INSUFFICIENT_DATA
+    usable = warm & judged.enough
+    surprise = np.where(usable, np.maximum(judged.up, judged.down), 0.0)
+    surprise = np.maximum(np.where(np.isfinite(surprise), surprise, 0.0), 0.0)
+    shown = np.arange(len(t)) >= STEP_ROWS
+    for column, values in ((out.expected, judged.expected), (out.low, judged.low), (out.high, judged.high)):
+        column[kept] = np.where(shown, values, np.nan)
+    out.surprise[kept] = surprise
+    out.score[kept] = 1 - 0.5 ** (surprise / rule.open)
+    out.alert[kept], out.active[kept] = incidents(t, surprise, rule)
+    side = np.where(judged.up >= judged.down, 1, -1)
+    out.direction[kept] = np.where(out.active[kept], side, 0)

@@ -1,0 +1,105 @@
+"""Surprise of counts: a seasonal baseline and how far trailing windows lie from it.
+
+Baseline: hour-of-day profile x day-of-week factor, refitted at each local midnight on the days before it, x the level
+of the last day. Rows enter it winsorised, so that one burst does not teach the baseline that bursts are usual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.trends.calendar import Calendar, Floats, Ints
+from analysis.trends.windows import trailing_sum, window_starts
+
+HISTORY_DAYS = 28  # days that a fit looks back
+HALF_LIFE = 14.0  # days after which a row weighs half
+HOUR_PRIOR = 3.0  # h of average volume added to each hour of the profile
+WEEKDAY_PRIOR = 0.5  # days of usual volume added to each weekday
+LEVEL_WINDOW, LEVEL_PRIOR = 24.0, 6.0  # h: the level's window and the usual volume added to it
+WINSOR = 0.98  # quantile of row / baseline beyond which a row is cut
+STABILISER = 9.0 / 300.0  # posts^2 per second of window added in the log ratio: sparse rows weigh little
+UNKNOWN = np.nan
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Per row: `season` (posts a row, NaN before the first fit), `level` around 1, winsorised `clipped` posts."""
+
+    season: Floats
+    level: Floats
+    clipped: Floats
+
+
+@dataclass(frozen=True)
+class _Fit:
+    profile: Floats  # (24,) posts a row by local hour
+    weekday: Floats  # (7,) factors
+    cap: float  # largest usual ratio of a row to its baseline
+
+    def predict(self, hour: Floats, weekday: Ints) -> Floats:
+        by_hour = np.interp(hour, np.arange(24) + 0.5, self.profile, period=24)
+        return np.asarray(by_hour * self.weekday[weekday], dtype=np.float64)
+
+
+def _fit(values: Floats, exposure: Floats, hour: Floats, weekday: Ints, age: Floats, per_hour: float) -> _Fit:
+    weight = 0.5 ** (age / HALF_LIFE)
+    slot = hour.astype(np.int64)
+    posts, rows = np.bincount(slot, weight * values, 24), np.bincount(slot, weight * exposure, 24)
+    mean = posts.sum() / max(rows.sum(), 1e-9)
+    prior = HOUR_PRIOR * per_hour
+    raw = (posts + prior * mean) / (rows + prior)
+    profile = (np.roll(raw, 1) + 2 * raw + np.roll(raw, -1)) / 4
+    usual = profile[slot] * exposure
+    extra = WEEKDAY_PRIOR * 24 * per_hour * mean
+    factors = np.bincount(weekday, weight * values, 7) + extra
+    factors /= np.maximum(np.bincount(weekday, weight * usual, 7) + extra, 1e-9)
+    if mean == 0:
+        factors = np.ones(7)
+    ratio = values / np.maximum(usual * factors[weekday], 1e-9)
+    return _Fit(profile, factors, max(float(np.quantile(ratio, WINSOR)), 2.0) if mean else 2.0)
+
+
+def baseline(times: Floats, values: Floats, exposure: Floats, calendar: Calendar, step: float) -> Baseline:
+    """Expected posts of each row from the rows of earlier local days (season) and of the last day (level)."""
+    season, clipped = np.full(len(times), UNKNOWN), values.copy()
+    per_hour = max(3600.0 / step, 1.0)
+    edges = calendar.day_edges()
+    for begin, end in zip(edges[1:-1], edges[2:], strict=True):
+        past = slice(int(np.searchsorted(calendar.day, calendar.day[begin] - HISTORY_DAYS)), int(begin))
+        today = slice(int(begin), int(end))
+        if past.stop == past.start:
+            continue
+        age = (calendar.day[begin] - calendar.day[past]).astype(np.float64)
+        fit = _fit(clipped[past], exposure[past], calendar.hour[past], calendar.weekday[past], age, per_hour)
+        season[today] = fit.predict(calendar.hour[today], calendar.weekday[today]) * exposure[today]
+        clipped[today] = np.minimum(values[today], fit.cap * season[today] + 3)
+    known = ~np.isnan(season)
+    usual = np.where(known, season, 0.0)
+    starts = window_starts(times, LEVEL_WINDOW * 3600, step)
+    prior = LEVEL_PRIOR * per_hour * usual
+    seen = trailing_sum(np.where(known, clipped, 0.0), starts) + prior
+    level = seen / np.maximum(trailing_sum(usual, starts) + prior, 1e-9)
+    return Baseline(season, np.where(usual > 0, level, 1.0), clipped)
+
+
+@dataclass(frozen=True)
+class WindowCounts:
+    """One trailing window per row: posts seen, posts expected from before the window, their stabilised log ratio."""
+
+    seconds: float
+    seen: Floats
+    expected: Floats
+    log_ratio: Floats
+
+
+def window_counts(times: Floats, values: Floats, base: Baseline, seconds: float, step: float) -> WindowCounts:
+    """Compare each window (t - seconds, t] with the season x the level just before the window."""
+    starts = window_starts(times, seconds, step)
+    seen = trailing_sum(values, starts)
+    level = base.level[np.maximum(starts - 1, 0)]
+    expected = trailing_sum(np.nan_to_num(base.season), starts) * level
+    extra = np.sqrt(STABILISER * seconds)
+    ratio = np.log((seen + extra) / (expected + extra))
+    return WindowCounts(seconds, seen, expected, np.where(np.isnan(base.season[starts]), -np.inf, ratio))
