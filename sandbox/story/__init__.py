@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.story.archives import Archives, write_archives
 from sandbox.story.build import build
 
-__all__ = ["build"]
+__all__ = ["Archives", "build", "write_archives"]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sandbox.story import brand
 from sandbox.story.everyday import open_account
 from sandbox.story.people import Community
-from sandbox.story.spread import Share, cascade, cascade_of_size, delay
+from sandbox.story.spread import Pace, Share, cascade, cascade_of_size, delay
 from sandbox.story.stage import Stage, draw_mood
 from sandbox.story.texts import Mood
 from sandbox.world import Event, Person, Post
@@ -27,16 +27,16 @@ class Earlier:
     slug: str
     text: str
     day: float
-    first: float
+    pace: Pace
     low: int
     high: int
     mood: Mood = "positive"
 
 
 EARLIER = (
-    Earlier("photo", "cafe_sunrise", 3.51, 16, 90, 150),
-    Earlier("fedi_ja", "fedi_recipe", 5.48, 10, 22, 45),
-    Earlier("matcha_en", "tea_train", 7.79, 14, 60, 110),
+    Earlier("photo", "cafe_sunrise", 3.51, Pace(9, 1.3, timedelta(hours=4)), 90, 150),
+    Earlier("fedi_ja", "fedi_recipe", 5.48, Pace(7, 0.9), 22, 45),
+    Earlier("matcha_en", "tea_train", 7.79, Pace(9, 1.2, timedelta(hours=4)), 60, 110),
 )
 
 
@@ -46,9 +46,9 @@ def _earlier(stage: Stage) -> None:
         author, at = stage.cast.stars(one.slug)[1], brand.BEGINS + timedelta(days=one.day)
         text = stage.writer.banks[group.lang]["cascades"][one.text]
         post = stage.publish(author, text, at, group.lang, one.mood)
-        shares = cascade_of_size(stage.rng, at, one.first, 0.8, stage.waking[group.lang], one.low, one.high)
+        shares = cascade_of_size(stage.rng, at, one.pace, stage.waking[group.lang], one.low, one.high)
         stage.spread(post, shares, one.slug)
-        stage.applaud(post, group, 3.0 * len(shares))
+        stage.ripple(post, shares, one.slug, 3.0)
         for share in shares[:: max(1, len(shares) // 9)]:
             _comment(stage, post, group, share.at, ("cascades", "praise"), "positive")
 
@@ -75,9 +75,9 @@ def _viral(stage: Stage) -> Event:
     cast, at = stage.cast, brand.VIRAL_AT
     group, author = cast.communities["potter"], cast.stars("potter")[0]
     post = stage.publish(author, stage.writer.banks["ja"]["viral"]["root"], at, "ja", "positive")
-    shares = cascade_of_size(stage.rng, at, 42, 0.87, stage.waking["ja"], 320, 560)
+    shares = cascade_of_size(stage.rng, at, VIRAL_PACE, stage.waking["ja"], 340, 560)
     stage.spread(post, shares, "potter", abroad=0.2)
-    stage.applaud(post, group, 900)
+    stage.ripple(post, shares, "potter", 5.0, abroad=0.2)
     for share in shares[:: max(1, len(shares) // 95)]:
         _praise(stage, post, share)
     for hours, key in ((3.4, "followup"), (13.2, "thanks")):
@@ -113,7 +113,7 @@ def _echo(stage: Stage, at: datetime) -> None:
         group = stage.cast.communities[slug]
         text = stage.writer.once(group.lang, "viral", "praise", mood="positive", tag=1.0)
         post = stage.publish(stage.cast.stars(slug)[1], text, at + timedelta(hours=later), group.lang, "positive")
-        stage.spread(post, cascade(stage.rng, post.created_at, 6, 0.5, stage.waking[group.lang], most=30), slug)
+        stage.spread(post, cascade(stage.rng, post.created_at, Pace(6, 0.5), stage.waking[group.lang], most=30), slug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +138,21 @@ WAVES = (
     Wave("crowd_en", 13, 5.5, 0.72),
 )
 SHAPE, SCALE_HOURS = 2.2, 1.25
-TAIL_SHARE, TAIL_HOURS = 0.32, 7.5
+TAIL_SHARE, TAIL_HOURS = 0.38, 12.0
+VIRAL_PACE = Pace(20, 1.5, timedelta(hours=9), 1500)
+CRISIS_PACE = Pace(16, 1.3, timedelta(hours=7), 1200)
 APOLOGY_HOURS = 6.4
 
 
 def _crisis(stage: Stage) -> Event:
     """An allergen that is not on the label: home baristas first, then everybody, ja before en."""
     at = brand.CRISIS_AT
-    barista = stage.cast.communities["barista"]
     root = stage.publish(
         stage.cast.stars("barista")[1], stage.writer.banks["ja"]["crisis"]["root"], at, "ja", "negative"
     )
-    shares = cascade_of_size(stage.rng, at, 30, 0.84, stage.waking["ja"], 150, 330)
+    shares = cascade_of_size(stage.rng, at, CRISIS_PACE, stage.waking["ja"], 150, 330)
     stage.spread(root, shares, "barista", abroad=0.1)
-    stage.applaud(root, barista, 320)
+    stage.ripple(root, shares, "barista", 2.5, abroad=0.1)
     for share in shares[:: max(1, len(shares) // 24)]:
         slug = "barista" if share.generation == 1 else "crowd_ja"
         _comment(stage, root, stage.cast.communities[slug], share.at, ("crisis", "replies"), "negative", quoting=0.0)
@@ -176,7 +177,7 @@ def _second(stage: Stage, slug: str, at: datetime) -> None:
     group = stage.cast.communities[slug]
     text = _line(stage, group.lang, "second")
     post = stage.publish(stage.cast.stars(slug)[0], text, at, group.lang, "negative")
-    shares = cascade(stage.rng, at, 9, 0.72, stage.waking[group.lang], most=90)
+    shares = cascade(stage.rng, at, Pace(9, 0.8), stage.waking[group.lang], most=90)
     stage.spread(post, shares, slug)
     stage.applaud(post, group, 2.0 * len(shares))
 
@@ -200,7 +201,8 @@ def _wave(stage: Stage, wave: Wave, at: datetime) -> None:
             bank, mood = "late", "negative"
         text = stage.writer.once(group.lang, "crisis", bank, mood=mood, tag=0.35)
         post = stage.publish(stage.pick(group), text, when, group.lang, mood)
-        stage.answer(post, group, 0.9 if mood == "negative" else 0.4)
+        if not stage.author_of(post).protected:
+            stage.answer(post, group, 0.9 if mood == "negative" else 0.4)
 
 
 def _apology(stage: Stage, at: datetime) -> None:

@@ -2,41 +2,69 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import numpy as np
 
 from sandbox.story import brand
 from sandbox.story.people import Community, read_toml
 from sandbox.story.rhythm import by_utc_hour, on_weekday
-from sandbox.story.spread import cascade_of_size
+from sandbox.story.spread import Pace, cascade_of_size
 from sandbox.story.stage import Stage, draw_mood, rng_count
 from sandbox.world import Edit, Person
 
 MOODS = (0.23, 0.45, 0.32)
 BURSTINESS = 4.0
+MOOD_STEADINESS = 8.0
 HOUR = timedelta(hours=1)
 
 
 def tell(stage: Stage) -> None:
     """Everything that happens on ordinary days."""
+    weather = _weather(stage)
     for group in stage.cast.communities.values():
-        _community(stage, group)
+        _community(stage, group, weather)
     _loud(stage)
     _brand(stage)
     _specials(stage)
     _offtopic(stage)
 
 
-def _community(stage: Stage, group: Community) -> None:
+def _community(stage: Stage, group: Community, weather: list[Weather]) -> None:
     weights = by_utc_hour(group.lang, group.day)
-    for moment in hours():
-        mean = group.daily / 24 * weights[moment.hour] * on_weekday(moment, group.lang, group.weekend)
+    for number, moment in enumerate(hours()):
+        mean = (
+            weather[number].buzz
+            * group.daily
+            / 24
+            * weights[moment.hour]
+            * on_weekday(moment, group.lang, group.weekend)
+        )
         for _ in range(rng_count(stage.rng, mean, BURSTINESS)):
-            author, mood = stage.pick(group), draw_mood(stage.rng, MOODS)
+            author, mood = stage.pick(group), draw_mood(stage.rng, weather[number].moods)
             at = within(stage, moment)
             text = stage.writer.everyday(group.lang, group.bank, mood)
             post = stage.publish(author, text, at, group.lang, mood, visibility=_visibility(stage, author))
-            stage.answer(post, group, stage.cast.pull[author.key])
+            if post.visibility != "private" and not author.protected:
+                stage.answer(post, group, stage.cast.pull[author.key])
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What moves everybody in an hour, so that counts are over-dispersed: how much is said, and the moods' chances."""
+
+    buzz: float
+    moods: tuple[float, float, float]
+
+
+def _weather(stage: Stage) -> list[Weather]:
+    """The weather of every hour; the buzz holds for two."""
+    count = len(hours())
+    draws = stage.rng.dirichlet([share * MOOD_STEADINESS for share in MOODS], size=count)
+    buzz = np.repeat(stage.rng.gamma(BURSTINESS, 1 / BURSTINESS, size=count // 2 + 1), 2)
+    return [Weather(float(buzz[n]), (float(row[0]), float(row[1]), float(row[2]))) for n, row in enumerate(draws)]
 
 
 def _visibility(stage: Stage, author: Person) -> str:
@@ -103,7 +131,7 @@ def _giveaway(stage: Stage) -> None:
     assert cast.brand_ja is not None
     text = stage.writer.fill("ja", stage.writer.banks["ja"]["brand"]["giveaway"])
     post = stage.publish(cast.brand_ja, text, at, "ja", "neutral")
-    shares = cascade_of_size(stage.rng, at, 110, 0.25, stage.waking["ja"], 120, 190)
+    shares = cascade_of_size(stage.rng, at, Pace(110, 0.25), stage.waking["ja"], 120, 190)
     stage.spread(post, shares, "hunters")
     stage.applaud(post, cast.communities["crowd_ja"], 150)
 

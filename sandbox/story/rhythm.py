@@ -49,9 +49,15 @@ class Waking:
 
     def after(self, moment: datetime, active: timedelta) -> datetime | None:
         """The moment when `active` more of activity has passed; None if the story ends before."""
-        start = np.interp((moment - self.begins).total_seconds() / 60, self._minutes, self._active)
-        target = float(start) + active.total_seconds() / 60
+        target = self._until(moment) + active.total_seconds() / 60
         if target >= self._active[-1]:
             return None
         minutes = float(np.interp(target, self._active, self._minutes))
         return self.begins + timedelta(milliseconds=round(minutes * 60_000))
+
+    def between(self, earlier: datetime, later: datetime) -> timedelta:
+        """How much activity lies between two moments."""
+        return timedelta(minutes=self._until(later) - self._until(earlier))
+
+    def _until(self, moment: datetime) -> float:
+        return float(np.interp((moment - self.begins).total_seconds() / 60, self._minutes, self._active))

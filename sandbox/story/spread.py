@@ -1,7 +1,8 @@
 """How a post spreads: a branching process with power-law delays, as measured on Twitter.
 
-The memory kernel is that of SEISMIC (Zhao et al., KDD 2015): constant for the first minutes, then a power law. The
-number of children of a share is over-dispersed (gamma-Poisson), since few shares reach many.
+The memory kernel is that of SEISMIC (Zhao et al., KDD 2015): constant for the first minutes, then a power law; its
+infectiousness fades with the age of the post. The number of children of a share is over-dispersed
+(gamma-Poisson), since few shares reach many.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 
 from sandbox.story.rhythm import Waking
 
-PLATEAU_SECONDS = 420.0
-DECAY = 0.75
+PLATEAU_SECONDS = 600.0
+DECAY = 0.6
 DISPERSION = 0.8
 
 
@@ -35,35 +36,43 @@ def delay(rng: np.random.Generator, plateau: float = PLATEAU_SECONDS) -> timedel
     return timedelta(seconds=min(tail, 30 * 86_400.0))
 
 
-def cascade(
-    rng: np.random.Generator, begins: datetime, first: float, reproduction: float, waking: Waking, most: int = 700
-) -> list[Share]:
-    """The shares of a post published at `begins`, oldest first.
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a post spreads: `first` direct shares on average, then `reproduction` shares for each share of a fresh post.
 
-    `first` is the mean number of direct shares, `reproduction` the mean number of shares that a share brings (< 1).
+    Reproduction halves in every `half_life` of activity; above 1 a post grows for hours, then fades.
     """
+
+    first: float
+    reproduction: float
+    half_life: timedelta = timedelta(hours=6)
+    plateau: float = PLATEAU_SECONDS
+
+
+def cascade(rng: np.random.Generator, begins: datetime, pace: Pace, waking: Waking, most: int = 700) -> list[Share]:
+    """The shares of a post published at `begins`, oldest first, at most `most`."""
     queue = [Share(begins, 0)]
     shares: list[Share] = []
     while queue and len(shares) < most:
         parent = heapq.heappop(queue)
+        mean = pace.first
         if parent.generation:
             shares.append(parent)
-        mean = first if parent.generation == 0 else reproduction * rng.gamma(DISPERSION, 1 / DISPERSION)
+            age = waking.between(begins, parent.at) / pace.half_life
+            mean = float(pace.reproduction * 0.5**age * rng.gamma(DISPERSION, 1 / DISPERSION))
         for _ in range(rng.poisson(mean)):
-            at = waking.after(parent.at, delay(rng))
+            at = waking.after(parent.at, delay(rng, pace.plateau))
             if at is not None:
                 heapq.heappush(queue, Share(at, parent.generation + 1))
     return shares
 
 
 def cascade_of_size(
-    rng: np.random.Generator, begins: datetime, first: float, reproduction: float, waking: Waking, low: int, high: int
+    rng: np.random.Generator, begins: datetime, pace: Pace, waking: Waking, low: int, high: int
 ) -> list[Share]:
     """A cascade drawn until its size lies in low..high: the story is told of one that happened, not of all."""
     for _ in range(400):
-        shares = cascade(rng, begins, first, reproduction, waking, most=high + 1)
+        shares = cascade(rng, begins, pace, waking, most=high + 1)
         if low <= len(shares) <= high:
             return shares
-    raise RuntimeError(
-        f"No cascade of {low} to {high} shares in 400 draws; first={first}, reproduction={reproduction}."
-    )
+    raise RuntimeError(f"No cascade of {low} to {high} shares in 400 draws with {pace}.")

@@ -11,7 +11,7 @@ import numpy as np
 from sandbox.story import brand
 from sandbox.story.people import Cast, Community, settle
 from sandbox.story.rhythm import Waking
-from sandbox.story.spread import Share, cascade, delay
+from sandbox.story.spread import Pace, Share, cascade, delay
 from sandbox.story.texts import Mood, Writer
 from sandbox.world import Like, Person, Post, Reshare, World, mastodon_id, x_id
 
@@ -84,14 +84,14 @@ class Stage:
         """Somebody of a community, everybody alike."""
         return group.members[int(self.rng.integers(len(group.members)))]
 
-    def spread(self, post: Post, shares: Sequence[Share], slug: str, abroad: float = 0.0) -> int:
+    def spread(self, post: Post, shares: Sequence[Share], slug: str, abroad: float = 0.0, loyal: float = 0.25) -> int:
         """Lets people reshare, those of the community `slug` first, then neighbours and the crowd; returns the count.
 
-        `abroad` is the share of the later generations that write the other language.
+        `loyal` is the community's part of the later generations, `abroad` the part that writes the other language.
         """
         done = 0
         for share in shares:
-            home = self.rng.random() < (AT_HOME if share.generation == 1 else 0.25)
+            home = self.rng.random() < (AT_HOME if share.generation == 1 else loyal)
             for _ in range(12):
                 person = self.anyone(self.cast.communities[slug] if home else self._elsewhere(slug, abroad))
                 if self.reshare(person, post, share.at):
@@ -117,8 +117,8 @@ class Stage:
     def answer(self, post: Post, group: Community, strength: float, reproduction: float = 0.45) -> None:
         """What an ordinary post brings: reshares, replies, quotes and likes, mostly from the author's community."""
         rng, waking = self.rng, self.waking[group.lang]
-        shares = cascade(rng, post.created_at, group.devotion * strength, reproduction, waking, most=60)
-        count = self.spread(post, shares, group.slug)
+        shares = cascade(rng, post.created_at, Pace(group.devotion * strength, reproduction), waking, most=60)
+        count = self.spread(post, shares, group.slug, loyal=0.65)
         for _ in range(rng.poisson(group.replies * strength**0.5)):
             self._chat(post, group)
         if post.network == "x" and rng.random() < 0.035 * strength:
@@ -133,6 +133,14 @@ class Stage:
             person = self.anyone(group if home else self._elsewhere(group.slug, 0.1))
             if at is not None:
                 self.like(person, post, at)
+
+    def ripple(self, post: Post, shares: Sequence[Share], slug: str, each: float, abroad: float = 0.0) -> None:
+        """Likes of those whom every share reached."""
+        for share in shares:
+            for _ in range(rng_count(self.rng, each, 1.0)):
+                at = self.waking["ja"].after(share.at, delay(self.rng))
+                if at is not None:
+                    self.like(self.anyone(self._elsewhere(slug, abroad)), post, at)
 
     def _chat(self, post: Post, group: Community) -> None:
         at = self.waking[group.lang].after(post.created_at, delay(self.rng))

@@ -82,7 +82,7 @@ class Writer:
 
     def _varied(self, lang: str, path: tuple[str, ...], mood: Mood | None, tag: float) -> str:
         text = self.fill(lang, self.draw(lang, *path))
-        if mood is not None:
+        if mood is not None and text[-1].isalnum():
             text += str(self.rng.choice(_TAILS[mood]))
         if "#" not in text and self.rng.random() < tag:
             text += _TAG[lang]
@@ -90,6 +90,6 @@ class Writer:
 
     @staticmethod
     def _joined(lang: str, first: str, second: str) -> str:
-        if lang == "en" or first[-1] in "!?。…)!?~〜":
-            return f"{first} {second}" if lang == "en" else first + second
-        return f"{first}。{second}"
+        """Two sentences with a stop between them, where there is none yet."""
+        stop = {"ja": "。", "en": "."}[lang] if first[-1].isalnum() else ""
+        return f"{first}{stop}{second if lang == 'ja' else ' ' + second}"
