@@ -263,6 +263,11 @@ class Settings(BaseSettings):
         return tuple(c for c in self.channels if not topic.channels or c.name in topic.channels)
 
     @property
+    def networks(self) -> frozenset[str]:
+        """The networks that can be read: X with a token, the fediverse with an instance."""
+        return frozenset(["x"] * (self.x.bearer_token is not None) + ["mastodon"] * bool(self.mastodon))
+
+    @property
     def max_age(self) -> timedelta:
         """Evidence older than this at first sight never alerts."""
         return timedelta(minutes=self.alerts.max_age_minutes)

@@ -1,0 +1,92 @@
+"""What is moving: asks again for counts, reshares, quotes and replies of stored posts, when they are due."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from threading import Event
+
+from collector.refresh_plan import next_refresh
+
+from collector.base import Source, Target
+from collector.errors import CollectorError
+from config import Settings
+from resonance.pipeline.collect import Collected
+from store import Store
+from store.ingest import save_page
+from store.matching import Matchers
+from store.records import from_iso, iso
+
+WATCHED = timedelta(days=7)
+MOST = 300  # targets a call
+DEEP = 0.2  # priority from which it is asked who reacted
+
+
+def enrol(store: Store, settings: Settings, now: datetime) -> int:
+    """Put matched posts of the last seven days on the list, each once; returns how many were new."""
+    added = 0
+    for topic in settings.topics:
+        with store.write() as connection:
+            added += connection.execute(
+                "INSERT INTO refresh_requests (post_id, due_at, priority, asked_by) "
+                "SELECT m.post_id, ?, 0, 'age' FROM matches m JOIN posts p ON p.id = m.post_id "
+                "WHERE m.topic = ? AND m.created_at >= ? AND p.removed_at IS NULL "
+                "AND NOT EXISTS (SELECT 1 FROM refresh_requests r WHERE r.post_id = m.post_id)",
+                (iso(now), topic.slug, iso(now - WATCHED)),
+            ).rowcount
+    return added
+
+
+def refresh(store: Store, settings: Settings, source: Source, now: datetime, stop: Event | None = None) -> Collected:
+    """Ask one source again about the posts that are due, the most promising first."""
+    done = Collected()
+    due = _due(store, source, now)
+    if not due:
+        return done
+    matchers = Matchers(settings.topics)
+    try:
+        for page in source.refresh([_target(row) for row in due], now, stop):
+            done.saved += save_page(store, page, matchers, now)
+            done.pages += 1
+    except CollectorError as error:
+        done.errors.append(error)
+    _reschedule(store, due, now)
+    return done
+
+
+def _due(store: Store, source: Source, now: datetime) -> list[sqlite3.Row]:
+    return store.query(
+        """SELECT r.post_id, r.priority, r.refreshed_at, MIN(s.native_id) AS native_id, p.created_at, p.author_id
+           FROM refresh_requests r
+           JOIN posts p ON p.id = r.post_id AND p.removed_at IS NULL
+           JOIN post_sources s ON s.post_id = r.post_id AND s.source = ?
+           WHERE r.due_at <= ?
+           GROUP BY r.post_id ORDER BY r.priority DESC, p.created_at DESC LIMIT ?""",
+        (source.name, iso(now), MOST),
+    )
+
+
+def _target(row: sqlite3.Row) -> Target:
+    return Target(
+        row["post_id"],
+        row["native_id"],
+        from_iso(row["created_at"]),
+        row["author_id"],
+        from_iso(row["refreshed_at"]) if row["refreshed_at"] else None,
+        deep=row["priority"] >= DEEP,
+    )
+
+
+def _reschedule(store: Store, rows: Sequence[sqlite3.Row], now: datetime) -> None:
+    """The next time by age and by how much is going on; what was not answered is asked again soon."""
+    with store.write() as connection:
+        for row in rows:
+            age = now - from_iso(row["created_at"])
+            after = next_refresh(age, row["priority"])
+            if after is None:
+                connection.execute("DELETE FROM refresh_requests WHERE post_id = ?", (row["post_id"],))
+            else:
+                connection.execute(
+                    "UPDATE refresh_requests SET due_at = ? WHERE post_id = ?", (iso(now + after), row["post_id"])
+                )
