@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Rules, incidents, outbox, Slack, email: what people are told, in Japanese or English."""

@@ -1,0 +1,340 @@
+"""Signals become incidents: one per thing that happens, updated in place, with its evidence, notes and deliveries.
+
+The life of an incident: open → acknowledged (a person took it) → resolved (by a person, or once its signal has been
+quiet for a while). A signal that comes back within the cool-down reopens it silently. Everything that a call of `apply`
+decides is committed in one transaction; calling it again with the same signals changes nothing that people see.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from alerts.errors import NotPossible, UnknownIncident
+from alerts.rules import FORGOTTEN_AFTER, HABITS, LINK_WITHIN, graver, raised
+from config.settings import Channel, Settings
+from store.db import Store
+from store.records import Signal, from_iso, iso
+
+ChangeKind = Literal["opened", "historic", "updated", "linked", "reopened", "resolved"]
+KEPT_EVIDENCE = 20
+PRODUCT_FACTS = ("linked", "opened_severity", "muted")
+"""Facts that this module keeps; a detector's new facts never remove them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happened to an incident; `queued` deliveries wait in the outbox for it."""
+
+    kind: ChangeKind
+    incident_id: int
+    rule: str
+    topic: str | None
+    subject: str
+    queued: int = 0
+
+
+def apply(store: Store, settings: Settings, signals: Sequence[Signal], now: datetime) -> list[Change]:
+    """Turn what the detectors say at `now` into incidents and queued deliveries; returns what changed."""
+    with store.write() as db:
+        writer = _Writer(db, settings, now)
+        for signal in sorted(signals, key=lambda s: (s.rule != "negative_surge", s.began_at)):
+            if signal.rule in settings.alerts.rules:
+                writer.take(signal)
+        writer.lapse({_key(s) for s in signals})
+        return writer.changes
+
+
+def _key(signal: Signal) -> tuple[str | None, str, str]:
+    return signal.topic, signal.rule, signal.subject
+
+
+class _Writer:
+    """One transaction's work."""
+
+    def __init__(self, db: sqlite3.Connection, settings: Settings, now: datetime) -> None:
+        self.db = db
+        self.settings = settings
+        self.now = now
+        self.changes: list[Change] = []
+
+    # -------------------------------------------------------------- deciding
+    def take(self, signal: Signal) -> None:
+        live = self._live(signal.topic, signal.rule, signal.subject)
+        if not signal.active:
+            if live is not None:
+                self._maybe_end(live)
+            return
+        if live is not None and live["historic"] and signal.raised and not self._is_old(signal):
+            self._end(live, None, "a new beginning")
+            live = None
+        if live is not None:
+            self._update(live, signal)
+            return
+        partner = self._partner(signal)
+        if partner is not None:
+            self._join(partner, signal)
+            return
+        ended = self._cooling(signal)
+        if ended is None:
+            self._open(signal)
+        elif ended["by_person"] and not signal.raised:
+            self.db.execute("UPDATE incidents SET last_active_at = ? WHERE id = ?", (iso(self.now), ended["id"]))
+        else:
+            self._reopen(ended, signal)
+
+    def lapse(self, heard: set[tuple[str | None, str, str]]) -> None:
+        """End what no detector speaks of any more."""
+        for row in self.db.execute("SELECT * FROM incidents WHERE state <> 'resolved'").fetchall():
+            if (row["topic"], row["rule"], row["subject"]) in heard:
+                continue
+            habits = HABITS.get(row["rule"])
+            wait = habits.quiet if habits and habits.lapses else FORGOTTEN_AFTER
+            if self.now - from_iso(row["last_active_at"]) >= wait:
+                self._end(row, None, "no signal any more")
+
+    def _is_old(self, signal: Signal) -> bool:
+        """Did it begin, and is its newest evidence, longer ago than people should be alerted about?"""
+        if signal.rule == "silent_source":
+            return False
+        limit = self.now - self.settings.max_age
+        return signal.began_at < limit and (self._newest(signal) or signal.began_at) < limit
+
+    def _newest(self, signal: Signal) -> datetime | None:
+        ids = [post_id for post_id, _ in signal.evidence]
+        if not ids:
+            return None
+        marks = ",".join("?" * len(ids))
+        newest = self.db.execute(f"SELECT MAX(created_at) FROM posts WHERE id IN ({marks})", ids).fetchone()[0]
+        return None if newest is None else from_iso(newest)
+
+    def _live(self, topic: str | None, rule: str, subject: str) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self.db.execute(
+            "SELECT * FROM incidents WHERE topic IS ? AND rule = ? AND subject = ? AND state <> 'resolved'",
+            (topic, rule, subject),
+        ).fetchone()
+        return row
+
+    def _partner(self, signal: Signal) -> sqlite3.Row | None:
+        """The live incident that tells of the same event: the partner rule on the same topic, both upwards."""
+        rule = HABITS[signal.rule].partner
+        if rule is None or signal.topic is None or signal.facts.get("direction", "up") != "up":
+            return None
+        row: sqlite3.Row | None = self.db.execute(
+            "SELECT * FROM incidents WHERE topic = ? AND rule = ? AND state <> 'resolved' AND historic = 0 "
+            "AND json_extract(facts, '$.direction') IS NOT 'down'",
+            (signal.topic, rule),
+        ).fetchone()
+        if row is None:
+            return None
+        joined = signal.rule in (json.loads(row["facts"]).get("linked") or {})
+        return row if joined or self.now - from_iso(row["opened_at"]) <= LINK_WITHIN else None
+
+    def _cooling(self, signal: Signal) -> dict[str, Any] | None:
+        """The newest ended incident of the same (or a joined) subject that is still within its cool-down."""
+        row = self.db.execute(
+            "SELECT i.*, (SELECT n.by FROM incident_notes n WHERE n.incident_id = i.id AND n.kind = 'resolved' "
+            "ORDER BY n.id DESC LIMIT 1) AS ended_by FROM incidents i WHERE i.topic IS ? AND i.state = 'resolved' "
+            "AND i.historic = 0 AND ((i.rule = ? AND i.subject = ?) "
+            "OR (i.subject = ? AND json_type(i.facts, '$.linked.' || ?) IS NOT NULL)) "
+            "ORDER BY i.resolved_at DESC, i.id DESC LIMIT 1",
+            (signal.topic, signal.rule, signal.subject, signal.subject, signal.rule),
+        ).fetchone()
+        if row is None:
+            return None
+        since = max(from_iso(row["resolved_at"]), from_iso(row["last_active_at"]))
+        if self.now - since > timedelta(minutes=self.settings.alerts.cool_down_minutes):
+            return None
+        return {**dict(row), "by_person": row["ended_by"] is not None}
+
+    # -------------------------------------------------------------- writing
+    def _open(self, signal: Signal) -> None:
+        historic = self._is_old(signal)
+        muted = self._muted(signal)
+        facts = _facts(signal) | {"opened_severity": signal.severity}
+        if muted is not None:
+            facts["muted"] = True
+        cursor = self.db.execute(
+            "INSERT INTO incidents (topic, rule, subject, state, historic, severity, began_at, opened_at, updated_at, "
+            "last_active_at, facts) VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)",
+            (signal.topic, signal.rule, signal.subject, int(historic), signal.severity, iso(signal.began_at))
+            + (iso(self.now),) * 3
+            + (_json(facts),),
+        )
+        incident_id = int(cursor.lastrowid or 0)
+        self._evidence(incident_id, signal.evidence)
+        why = "older than alerts.max_age at first sight: stored, not sent" if historic else muted
+        self._note(incident_id, "opened", None, why or f"{signal.severity}, confidence {signal.confidence:.2f}")
+        queued = 0 if historic or muted is not None else self._queue(incident_id, signal.topic, "opened")
+        self._changed("historic" if historic else "opened", incident_id, signal, queued)
+
+    def _update(self, row: sqlite3.Row, signal: Signal) -> None:
+        facts = _merged(json.loads(row["facts"]), _facts(signal))
+        severity = graver(row["severity"], signal.severity)
+        self._save(row["id"], severity, facts)
+        self._evidence(row["id"], signal.evidence)
+        if severity != row["severity"]:
+            self._note(row["id"], "updated", None, f"severity {row['severity']} → {severity}")
+        self._changed("updated", row["id"], signal)
+
+    def _join(self, row: sqlite3.Row, signal: Signal) -> None:
+        """The partner's signal becomes a fact of the incident that is there, which grows graver by one step."""
+        facts = json.loads(row["facts"])
+        linked = dict(facts.get("linked") or {})
+        first = signal.rule not in linked
+        linked[signal.rule] = {k: v for k, v in _facts(signal).items() if k != "series"}
+        facts["linked"] = linked
+        severity = graver(row["severity"], signal.severity)
+        severity = raised(severity) if first else severity
+        self._save(row["id"], severity, facts)
+        self._evidence(row["id"], signal.evidence)
+        if first:
+            self._note(row["id"], "updated", None, f"{signal.rule} of the same topic joined; severity {severity}")
+        self._changed("linked" if first else "updated", row["id"], signal)
+
+    def _reopen(self, row: dict[str, Any], signal: Signal) -> None:
+        facts = json.loads(row["facts"])
+        if row["rule"] == signal.rule:
+            facts = _merged(facts, _facts(signal))
+        else:
+            facts["linked"][signal.rule] = {k: v for k, v in _facts(signal).items() if k != "series"}
+        self.db.execute("UPDATE incidents SET state = 'open', resolved_at = NULL WHERE id = ?", (row["id"],))
+        self._save(row["id"], graver(row["severity"], signal.severity), facts)
+        self._evidence(row["id"], signal.evidence)
+        self._note(row["id"], "reopened", None, "came back within the cool-down: not sent again")
+        self._changed("reopened", row["id"], signal)
+
+    def _maybe_end(self, row: sqlite3.Row) -> None:
+        if self.now - from_iso(row["last_active_at"]) >= HABITS[row["rule"]].quiet:
+            self._end(row, None, "back to normal")
+
+    def _end(self, row: sqlite3.Row, by: str | None, note: str) -> None:
+        resolve_row(self.db, row["id"], by, note, self.now)
+        queued = 0
+        if by is None and HABITS[row["rule"]].tell_end and not row["historic"]:
+            queued = self._queue_end(row["id"])
+        self.changes.append(Change("resolved", row["id"], row["rule"], row["topic"], row["subject"], queued))
+
+    def _save(self, incident_id: int, severity: str, facts: dict[str, Any]) -> None:
+        self.db.execute(
+            "UPDATE incidents SET severity = ?, facts = ?, updated_at = ?, last_active_at = ? WHERE id = ?",
+            (severity, _json(facts), iso(self.now), iso(self.now), incident_id),
+        )
+
+    def _evidence(self, incident_id: int, evidence: Iterable[tuple[str, float]]) -> None:
+        rows = [("incident", str(incident_id), post_id, weight) for post_id, weight in evidence][:KEPT_EVIDENCE]
+        self.db.executemany(
+            "INSERT INTO evidence (subject_kind, subject_id, post_id, weight) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET weight = excluded.weight",
+            rows,
+        )
+
+    def _note(self, incident_id: int, kind: str, by: str | None, note: str) -> None:
+        add_note(self.db, incident_id, kind, by, note, self.now)
+
+    def _changed(self, kind: ChangeKind, incident_id: int, signal: Signal, queued: int = 0) -> None:
+        self.changes.append(Change(kind, incident_id, signal.rule, signal.topic, signal.subject, queued))
+
+    def _muted(self, signal: Signal) -> str | None:
+        row = self.db.execute(
+            "SELECT until, by FROM mutes WHERE until > ? AND (topic IS NULL OR topic = ?) "
+            "AND (rule IS NULL OR rule = ?) ORDER BY until DESC LIMIT 1",
+            (iso(self.now), signal.topic, signal.rule),
+        ).fetchone()
+        return None if row is None else f"muted until {row['until']} by {row['by']}: recorded, not sent"
+
+    # -------------------------------------------------------------- deliveries
+    def _channels(self, topic: str | None) -> tuple[Channel, ...]:
+        if topic is None:
+            return self.settings.channels
+        try:
+            return self.settings.channels_of(self.settings.topic(topic))
+        except KeyError:
+            return ()
+
+    def _queue(self, incident_id: int, topic: str | None, kind: str) -> int:
+        channels = self._channels(topic)
+        for channel in channels:
+            self._enqueue(incident_id, channel.name, kind)
+        return len(channels)
+
+    def _queue_end(self, incident_id: int) -> int:
+        """Tell the end only where the beginning was told, message by message."""
+        told = self.db.execute(
+            "SELECT channel FROM deliveries WHERE incident_id = ? AND kind = 'opened' "
+            "AND state IN ('sent', 'maybe_sent') "
+            "AND channel NOT IN (SELECT channel FROM deliveries WHERE incident_id = ? AND kind = 'resolved')",
+            (incident_id, incident_id),
+        ).fetchall()
+        for row in told:
+            self._enqueue(incident_id, row["channel"], "resolved")
+        return len(told)
+
+    def _enqueue(self, incident_id: int, channel: str, kind: str) -> None:
+        self.db.execute(
+            "INSERT INTO deliveries (incident_id, channel, kind, state, created_at, not_before) "
+            "VALUES (?, ?, ?, 'queued', ?, ?) ON CONFLICT DO NOTHING",
+            (incident_id, channel, kind, iso(self.now), iso(self.now)),
+        )
+
+
+def _facts(signal: Signal) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "observed": signal.observed,
+        "expected": signal.expected,
+        "low": signal.low,
+        "high": signal.high,
+        "confidence": signal.confidence,
+        "began_at": iso(signal.began_at),
+        **signal.facts,
+    }
+    if signal.series:
+        facts["series"] = [list(row) for row in signal.series]
+    return facts
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The newest facts, the peak so far, and what this module keeps."""
+    merged = {**new, **{key: old[key] for key in PRODUCT_FACTS if key in old}}
+    if "series" not in merged and "series" in old:
+        merged["series"] = old["series"]
+    down = new.get("direction") == "down"
+    peaks = [value for value in (old.get("peak", old.get("observed")), new["observed"]) if value is not None]
+    merged["peak"] = min(peaks) if down else max(peaks)
+    return merged
+
+
+def _json(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def add_note(db: sqlite3.Connection, incident_id: int, kind: str, by: str | None, note: str, now: datetime) -> None:
+    """Add a dated line to what happened to an incident."""
+    db.execute(
+        "INSERT INTO incident_notes (incident_id, at, kind, by, note) VALUES (?, ?, ?, ?, ?)",
+        (incident_id, iso(now), kind, by, note),
+    )
+
+
+def resolve_row(db: sqlite3.Connection, incident_id: int, by: str | None, note: str, now: datetime) -> None:
+    """Mark an incident as over."""
+    db.execute(
+        "UPDATE incidents SET state = 'resolved', resolved_at = ?, updated_at = ? WHERE id = ?",
+        (iso(now), iso(now), incident_id),
+    )
+    add_note(db, incident_id, "resolved", by, note, now)
+
+
+def state_of(db: sqlite3.Connection, incident_id: int) -> sqlite3.Row:
+    """The incident's row. Raises UnknownIncident."""
+    row: sqlite3.Row | None = db.execute("SELECT * FROM incidents WHERE id = ?", (incident_id,)).fetchone()
+    if row is None:
+        raise UnknownIncident(f"There is no incident {incident_id}. `resonance alerts list --all` shows all of them.")
+    return row
+
+
+__all__ = ["Change", "NotPossible", "add_note", "apply", "resolve_row", "state_of"]

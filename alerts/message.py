@@ -1,0 +1,49 @@
+"""What an alert says, before any channel gives it a form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from config.settings import Language
+
+Tone = Literal["risk", "chance", "fault", "plain"]
+Kind = Literal["opened", "resolved", "test", "rollup"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A post: `text` is a stranger's, already made harmless by alerts.safe; `url` is http(s) or None."""
+
+    author: str
+    when: str
+    text: str
+    url: str | None = None
+    reshares: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An alert in words. All texts are plain: no channel's markup is meant by any character of them."""
+
+    kind: Kind
+    language: Language
+    tone: Tone
+    severity: str
+    badge: str
+    """The severity in words, such as 注意."""
+    title: str
+    subject: str
+    """Of the email; the same for every message about one incident."""
+    summary: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...] = ()
+    quotes: tuple[Quote, ...] = ()
+    advice: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
+    items: tuple[str, ...] = ()
+    """Lines of a roll-up."""
+    footer: str = ""
+    chart_alt: str = ""
+    thread: str = ""
+    """Same for all messages about one incident; part of the Message-ID."""

@@ -1,0 +1,128 @@
+"""An incident as the store holds it now, with its evidence: what messages and commands are made of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from alerts.errors import UnknownIncident
+from store.db import Store
+from store.records import from_iso
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A post behind an incident; `text` is empty once the post was removed."""
+
+    post_id: str
+    weight: float
+    text: str
+    author: str | None
+    url: str | None
+    created_at: datetime | None
+    label: str | None = None
+    reshares: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One thing worth telling."""
+
+    id: int
+    topic: str | None
+    rule: str
+    subject: str
+    state: str
+    historic: bool
+    severity: str
+    began_at: datetime
+    opened_at: datetime
+    updated_at: datetime
+    last_active_at: datetime
+    resolved_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    facts: dict[str, Any]
+    evidence: tuple[Evidence, ...] = ()
+    notes: tuple[dict[str, Any], ...] = ()
+    deliveries: tuple[dict[str, Any], ...] = ()
+    related: tuple[tuple[int, str], ...] = field(default=())
+    """(id, rule) of other incidents of the same topic that are going on."""
+
+
+def incident(store: Store, incident_id: int, *, evidence: int = 5) -> Incident:
+    """The incident with its `evidence` weightiest posts. Raises UnknownIncident."""
+    rows = store.query("SELECT * FROM incidents WHERE id = ?", (incident_id,))
+    if not rows:
+        raise UnknownIncident(f"There is no incident {incident_id}. `resonance alerts list --all` shows all of them.")
+    row = rows[0]
+    return Incident(
+        id=row["id"],
+        topic=row["topic"],
+        rule=row["rule"],
+        subject=row["subject"],
+        state=row["state"],
+        historic=bool(row["historic"]),
+        severity=row["severity"],
+        began_at=from_iso(row["began_at"]),
+        opened_at=from_iso(row["opened_at"]),
+        updated_at=from_iso(row["updated_at"]),
+        last_active_at=from_iso(row["last_active_at"]),
+        resolved_at=_moment(row["resolved_at"]),
+        acknowledged_at=_moment(row["acknowledged_at"]),
+        acknowledged_by=row["acknowledged_by"],
+        facts=json.loads(row["facts"]),
+        evidence=_evidence(store, incident_id, evidence),
+        notes=_dicts(
+            store, "SELECT at, kind, by, note FROM incident_notes WHERE incident_id = ? ORDER BY id", row["id"]
+        ),
+        deliveries=_dicts(
+            store,
+            "SELECT id, channel, kind, state, attempts, created_at, sent_at, error, rolled_into FROM deliveries "
+            "WHERE incident_id = ? ORDER BY id",
+            row["id"],
+        ),
+        related=_related(store, row),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else from_iso(text)
+
+
+def _dicts(store: Store, sql: str, incident_id: int) -> tuple[dict[str, Any], ...]:
+    return tuple(dict(row) for row in store.query(sql, (incident_id,)))
+
+
+def _evidence(store: Store, incident_id: int, limit: int) -> tuple[Evidence, ...]:
+    rows = store.query(
+        "SELECT e.post_id, e.weight, v.text, v.author, v.url, v.created_at, v.label, v.reshares "
+        "FROM evidence e LEFT JOIN v_posts v ON v.id = e.post_id "
+        "WHERE e.subject_kind = 'incident' AND e.subject_id = ? "
+        "ORDER BY v.id IS NULL, e.weight DESC, e.post_id LIMIT ?",
+        (str(incident_id), limit),
+    )
+    return tuple(
+        Evidence(
+            post_id=r["post_id"],
+            weight=r["weight"],
+            text=r["text"] or "",
+            author=r["author"],
+            url=r["url"],
+            created_at=_moment(r["created_at"]),
+            label=r["label"],
+            reshares=r["reshares"],
+        )
+        for r in rows
+    )
+
+
+def _related(store: Store, row: Any) -> tuple[tuple[int, str], ...]:
+    rows = store.query(
+        "SELECT id, rule FROM incidents WHERE topic IS ? AND id <> ? AND state <> 'resolved' AND historic = 0 "
+        "AND opened_at <= ? ORDER BY id DESC LIMIT 3",
+        (row["topic"], row["id"], row["updated_at"]),
+    )
+    return tuple((r["id"], r["rule"]) for r in rows)

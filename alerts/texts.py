@@ -1,0 +1,49 @@
+"""A message as plain text: the email's text part, and what a terminal shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from alerts.message import Message, Quote
+from alerts.safe import terminal
+from alerts.wording import strings
+
+
+def plain(message: Message) -> str:
+    """The whole message, one paragraph per part, ending with a line break."""
+    return terminal("\n".join(_lines(message)).strip() + "\n")
+
+
+def _lines(message: Message) -> Iterable[str]:
+    said = strings(message.language)["labels"]
+    colon = "：" if message.language == "ja" else ": "
+    yield f"[{message.badge}] {message.title}"
+    yield ""
+    yield from message.summary
+    yield ""
+    for label, value in message.facts:
+        yield f"{label}{colon}{value}"
+    yield from (f"・{item}" for item in message.items)
+    if message.quotes:
+        yield f"\n■ {said['evidence']}"
+        for quote in message.quotes:
+            yield from _quoted(quote)
+    if message.advice:
+        yield f"\n■ {said['suggestion']}"
+        yield from (f"・{text}" for text in message.advice)
+        yield said["suggestion_note"]
+    if message.related:
+        yield f"\n■ {said['related']}"
+        yield from (f"・{text}" for text in message.related)
+    if message.commands:
+        yield f"\n■ {said['commands']}"
+        for label, command in message.commands:
+            yield f"{label}{colon}{command}"
+    yield f"\n-- \n{message.footer}"
+
+
+def _quoted(quote: Quote) -> Iterable[str]:
+    yield "  ".join(part for part in (f"・{quote.author}", quote.when, quote.reshares) if part)
+    yield f"  {quote.text}"
+    if quote.url:
+        yield f"  {quote.url}"
