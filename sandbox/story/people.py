@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -99,7 +100,7 @@ class Registry:
     def somebody(self, group: Community, star: bool = False) -> Person:
         """An ordinary person of a community; some opt out of being watched, in the ways that networks know."""
         rng, names = self.rng, self._names[group.lang]
-        bio = str(rng.choice(self._names["bios"][group.slug.replace("crowd_fedi", "crowd")]))
+        bio = one(rng, self._names["bios"][group.slug.replace("crowd_fedi", "crowd")])
         followers = int(group.followers * rng.lognormal(0.0, 0.8)) + 3
         rest: dict[str, Any] = {"instance": group.instance}
         if not star and rng.random() < 0.025:
@@ -109,7 +110,7 @@ class Registry:
         elif not star:
             rest |= {"protected": bool(rng.random() < 0.015)}
         pick = int(rng.integers(len(names["name"])))
-        shown = names["name"][pick] + str(rng.choice(names["tail"]))
+        shown = names["name"][pick] + one(rng, names["tail"])
         stem = names["romaji"][pick] if group.lang == "ja" else names["name"][pick].lower()
         return self.join(group.network, self._handle(stem), shown, bio, followers, **rest)
 
@@ -192,3 +193,8 @@ def _officials(registry: Registry, cast: Cast) -> None:
 def read_toml(name: str) -> dict[str, Any]:
     """A data file of the story."""
     return tomllib.loads(files("sandbox.story").joinpath(name).read_text(encoding="utf-8"))
+
+
+def one(rng: np.random.Generator, items: Sequence[str]) -> str:
+    """One of them, each alike."""
+    return items[int(rng.integers(len(items)))]

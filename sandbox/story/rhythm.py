@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -44,20 +45,22 @@ class Waking:
         minutes = int((ends - begins).total_seconds() // 60)
         hours = (begins.hour + (begins.minute + np.arange(minutes)) // 60) % 24
         speed = np.maximum(by_utc_hour(lang)[hours], _ASLEEP)
-        self._minutes = np.arange(minutes + 1, dtype=float)
-        self._active = np.concatenate([[0.0], np.cumsum(speed)])
+        self._active: list[float] = np.concatenate([[0.0], np.cumsum(speed)]).tolist()
 
     def after(self, moment: datetime, active: timedelta) -> datetime | None:
         """The moment when `active` more of activity has passed; None if the story ends before."""
         target = self._until(moment) + active.total_seconds() / 60
         if target >= self._active[-1]:
             return None
-        minutes = float(np.interp(target, self._active, self._minutes))
-        return self.begins + timedelta(milliseconds=round(minutes * 60_000))
+        minute = bisect_right(self._active, target) - 1
+        low, high = self._active[minute], self._active[minute + 1]
+        return self.begins + timedelta(milliseconds=round((minute + (target - low) / (high - low)) * 60_000))
 
     def between(self, earlier: datetime, later: datetime) -> timedelta:
         """How much activity lies between two moments."""
         return timedelta(minutes=self._until(later) - self._until(earlier))
 
     def _until(self, moment: datetime) -> float:
-        return float(np.interp((moment - self.begins).total_seconds() / 60, self._minutes, self._active))
+        minute, part = divmod(max((moment - self.begins).total_seconds() / 60, 0.0), 1.0)
+        here = min(int(minute), len(self._active) - 2)
+        return self._active[here] + part * (self._active[here + 1] - self._active[here])

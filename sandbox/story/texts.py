@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sandbox.story import brand
-from sandbox.story.people import read_toml
+from sandbox.story.people import one, read_toml
 
 Mood = Literal["negative", "neutral", "positive"]
 _NAMED = re.compile("ミナツバ|ﾐﾅﾂﾊﾞ|minatsuba", re.IGNORECASE)
@@ -51,7 +51,7 @@ class Writer:
         starts_with_slot = sentence.startswith("{")
         for slot, choices in slots.items():
             while "{" + slot + "}" in sentence:
-                sentence = sentence.replace("{" + slot + "}", str(self.rng.choice(choices)), 1)
+                sentence = sentence.replace("{" + slot + "}", one(self.rng, choices), 1)
         sentence = sentence.replace("{k}", str(self.rng.integers(11, 98)))
         return sentence[:1].upper() + sentence[1:] if starts_with_slot and lang == "en" else sentence
 
@@ -83,7 +83,7 @@ class Writer:
     def _varied(self, lang: str, path: tuple[str, ...], mood: Mood | None, tag: float) -> str:
         text = self.fill(lang, self.draw(lang, *path))
         if mood is not None and text[-1].isalnum():
-            text += str(self.rng.choice(_TAILS[mood]))
+            text += one(self.rng, _TAILS[mood])
         if "#" not in text and self.rng.random() < tag:
             text += _TAG[lang]
         return text

@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.story import Archives, brand, build, write_archives
+from sandbox.story import Archives, brand, write_archives
 from sandbox.world import World
+from tests.sandbox.story_told import told
 
 Rows = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return build(7)
+    return told(7).world
 
 
 @pytest.fixture(scope="module")

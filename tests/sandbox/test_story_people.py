@@ -8,14 +8,14 @@ import networkx as nx
 import pytest
 
 from sandbox.story import brand
-from sandbox.story.build import rehearse
 from sandbox.story.everyday import open_account
 from sandbox.story.stage import Stage
+from tests.sandbox.story_told import told
 
 
 @pytest.fixture(scope="module")
 def stage() -> Stage:
-    return rehearse(7)
+    return told(7)
 
 
 def test_some_opt_out_in_every_way(stage: Stage) -> None:

@@ -11,24 +11,35 @@ import numpy as np
 import pytest
 
 from sandbox.story import brand
-from sandbox.story.build import rehearse
 from sandbox.story.people import read_toml
 from sandbox.story.stage import Stage
 from sandbox.story.texts import Writer, names_brand
 from sandbox.world import Post
+from tests.sandbox.story_told import told
 
 REAL_BRANDS = (
-    "スターバックス", "スタバ", "ドトール", "タリーズ", "コメダ", "サントリー", "伊藤園", "キリン", "アサヒ飲料", "ネスカフェ",
-    "ブルーボトル", "セブンイレブン", "ローソン", "ファミマ", "ナナズグリーン", "辻利", "一保堂", "starbucks", "costa coffee",
-    "nespresso", "ippodo", "blue bottle", "oatly", "coca-cola", "pepsi", "itoen", "ito en", "amazon", "rakuten", "instagram",
-    "tiktok", "mcdonald", "pret a manger", "tim hortons", "doutor", "tully",
-)  # fmt: skip
+    *("スターバックス", "スタバ", "ドトール", "タリーズ", "コメダ", "サントリー", "伊藤園", "キリン", "ネスカフェ"),
+    *("ブルーボトル", "セブンイレブン", "ローソン", "ファミマ", "ナナズグリーン", "辻利", "一保堂", "アサヒ飲料"),
+    *(
+        "starbucks",
+        "costa coffee",
+        "nespresso",
+        "ippodo",
+        "blue bottle",
+        "oatly",
+        "coca-cola",
+        "pepsi",
+        "itoen",
+        "ito en",
+    ),
+    *("amazon", "rakuten", "instagram", "tiktok", "mcdonald", "pret a manger", "tim hortons", "doutor", "tully"),
+)
 KANA = re.compile(r"[぀-ヿ一-鿿]")
 
 
 @pytest.fixture(scope="module")
 def stage() -> Stage:
-    return rehearse(7)
+    return told(7)
 
 
 def strings(value: Any) -> Iterator[str]:
