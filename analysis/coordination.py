@@ -1,8 +1,8 @@
 """Pairs of accounts that share the same items within seconds of each other, again and again.
 
-Two fans of one artist share the same posts too, but at their own times; two accounts that read the same feed share
-crowded moments. So each shared item is weighed by how surprising it is that these two shares lie together, and the
-items that both shared apart speak against the pair.
+Fans share the same posts too, and the eager ones always within the first minutes. So each item shared together is
+weighed by how surprising that is, given how crowded the moment was and how early each of the two usually shares; items
+that both shared apart speak against the pair; and third accounts that are together with both speak for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from analysis.graph import FloatArray, IntArray, encode
 TOGETHER = 0.6  # share of their common items that two coordinated accounts share within the window
 FLOOR = 1e-3  # smallest chance of sharing together by accident: data cannot tell smaller ones
 LEAST = 2  # items shared together from which a pair is named
-SUSPECT = 0.5  # score from which `suspects` names an account
+CROWD = 2000  # shares within the window from which a moment is too crowded to tell anything
+SUSPECT = 0.6  # score from which `suspects` names an account
+PRIOR = 1.0  # shares at any time that an account is given before its habit is judged
+PIECE = 200_000  # pairs looked at in one go, for memory
 SHOWN = 5  # items named as evidence
 
 
@@ -30,7 +33,7 @@ class CoordinatedPair:
     Attributes
     ----------
     source, target : the accounts, in the order of their names.
-    score : 0..1; evidence / (evidence + 10), evidence the log likelihood ratio; a half is ten nats.
+    score : 0..1; e / (e + 10), e the log likelihood ratio in nats with the support of third accounts.
     co_shares : items that both shared within the window.
     common : items that both shared at any time.
     items : some of the items shared together, the most surprising first.
@@ -61,12 +64,32 @@ class _Shares:
         first.sort()
         return cls(account[first], item[first], time[first], size)
 
-    def chance(self, window: float) -> FloatArray:
-        """For each share, the chance that another share of its item lies within the window of it."""
-        key = self.key(window)
-        near = np.searchsorted(key, key + window, "right") - np.searchsorted(key, key - window, "left") - 1
-        of = np.bincount(self.item)[self.item]
-        result: FloatArray = np.clip((near + 0.5) / of, FLOOR, TOGETHER)
+    def eagerness(self) -> FloatArray:
+        """Exponent of each share's account, from its other shares: 1 for any time, below 1 for always among the first.
+
+        The quantile q of a share among those of its item is taken to have the density e q^(e - 1); e is its maximum
+        likelihood estimate with PRIOR shares at any time added, and at most 1.
+        """
+        start = np.searchsorted(self.item, self.item)
+        early = -np.log((np.arange(len(self.item)) - start + 1) / (np.bincount(self.item)[self.item] + 1))
+        others = np.bincount(self.account, minlength=self.size)[self.account] - 1
+        total = np.bincount(self.account, early, minlength=self.size)[self.account] - early
+        result: FloatArray = np.minimum((others + PRIOR) / (total + PRIOR), 1)
+        return result
+
+    def chance(self, first: IntArray, second: IntArray, window: float) -> FloatArray:
+        """Chance that the accounts of two shares (positions) of an item lie so near by accident, each by its habit.
+
+        An account lands within the window of the other's share with the probability that its habit (`eagerness`)
+        gives to the quantiles there; the geometric mean of both directions.
+        """
+        key, eager = self.key(window), self.eagerness()
+        start, of = np.searchsorted(self.item, self.item), np.bincount(self.item)[self.item]
+        begin = (np.searchsorted(key, key - window, "left") - start) / of
+        end = (np.searchsorted(key, key + window, "right") - start) / of
+        one = end[second] ** eager[first] - begin[second] ** eager[first]
+        other = end[first] ** eager[second] - begin[first] ** eager[second]
+        result: FloatArray = np.clip(np.sqrt(one * other), FLOOR, TOGETHER)
         return result
 
     def key(self, window: float) -> FloatArray:
@@ -104,8 +127,10 @@ def coordinated_pairs(
 def _co_shares(shares: _Shares, window: float) -> tuple[IntArray, IntArray]:
     """Positions (first, second) of all pairs of shares of one item within the window, by accounts with LEAST items."""
     often = np.bincount(shares.account, minlength=shares.size) >= LEAST
-    chosen = np.flatnonzero(often[shares.account])
-    key = shares.key(window)[chosen]
+    every = shares.key(window)
+    calm = np.searchsorted(every, every + window, "right") - np.arange(len(every)) <= CROWD
+    chosen = np.flatnonzero(often[shares.account] & calm)
+    key = every[chosen]
     later = np.searchsorted(key, key + window, "right") - np.arange(len(key)) - 1
     first = np.repeat(np.arange(len(key)), later)
     second = first + 1 + np.arange(len(first)) - np.repeat(np.cumsum(later) - later, later)
@@ -119,14 +144,13 @@ def _named(shares: _Shares, window: float, accounts: list[str], items: list[str]
         np.minimum(a, b) * np.int64(shares.size) + np.maximum(a, b), return_inverse=True, return_counts=True
     )
     enough = count >= LEAST
-    chance = shares.chance(window)
-    chance = np.sqrt(chance[first] * chance[second])
+    chance = shares.chance(first, second, window)
     together = np.bincount(position, np.log(TOGETHER / chance), minlength=len(pair))[enough]
     pair, count = pair[enough], count[enough]
     left, right = pair // shares.size, pair % shares.size
     common = _common(shares, left, right)
     evidence = together + (common - count) * np.log(1 - TOGETHER)
-    score = _score(evidence)
+    score = _score(evidence + _support(left, right, evidence))
     order = np.lexsort((pair, -score))
     shown = order[evidence[order] > 0]
     examples = _examples(shares, first, position, chance, np.flatnonzero(enough)[shown], items)
@@ -148,11 +172,29 @@ def _common(shares: _Shares, left: IntArray, right: IntArray) -> IntArray:
         shape=(len(chosen), int(shares.item.max(initial=0)) + 1),
     )
     out = np.zeros(len(left), np.int64)
-    for begin in range(0, len(left), 200_000):
-        end = begin + 200_000
+    for begin in range(0, len(left), PIECE):
+        end = begin + PIECE
         both = table[place[left[begin:end]]].multiply(table[place[right[begin:end]]])
         out[begin:end] = np.asarray(both.sum(axis=1)).ravel()
     return out
+
+
+def _support(left: IntArray, right: IntArray, evidence: FloatArray) -> FloatArray:
+    """What third accounts say for each pair: the root of the sum, over all of them, of the product of their evidence
+    with the one and with the other. A pair within a ring has much of it, two accounts that met by accident none.
+    """
+    positive = np.maximum(evidence, 0)
+    names, place = np.unique(np.concatenate([left, right]), return_inverse=True)
+    x, y = place[: len(left)], place[len(left) :]
+    table: Any = sparse.csr_matrix(
+        (np.concatenate([positive, positive]), (np.concatenate([x, y]), np.concatenate([y, x]))),
+        shape=(len(names), len(names)),
+    )
+    out = np.zeros(len(left))
+    for begin in range(0, len(left), PIECE):
+        end = begin + PIECE
+        out[begin:end] = np.asarray(table[x[begin:end]].multiply(table[y[begin:end]]).sum(axis=1)).ravel()
+    return np.where(positive > 0, np.sqrt(out), 0.0)
 
 
 def _score(evidence: FloatArray) -> FloatArray:
