@@ -1,0 +1,66 @@
+"""Fitting a calibration on labelled posts: temperatures, confusion tables, and how far off confidence is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from analysis.sentiment.calibration import softmax
+from analysis.sentiment.result import Floats
+
+Ints = NDArray[np.int64]
+PRIOR = 0.25
+"""Standard deviation of log temperatures around the pooled one: how different languages are taken to be."""
+ELSEWHERE = "elsewhere"
+
+
+def expected_calibration_error(probabilities: Floats, truth: Ints, bins: int = 15) -> float:
+    """Mean |confidence - accuracy| over equally wide bins of confidence, weighted by posts (Guo et al., ICML 2017)."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence[which == b].mean() - right[which == b].mean()) * (which == b).mean() for b in np.unique(which)
+    ]
+    return float(np.sum(gaps))
+
+
+def temperature(logits: Floats, truth: Ints, around: float | None = None) -> float:
+    """The temperature with the least negative log likelihood (Guo et al., ICML 2017).
+
+    With `around`, its logarithm has a normal prior there (standard deviation PRIOR), so that few posts move it little.
+    """
+    rows = np.arange(len(truth))
+
+    def loss(log_t: float) -> float:
+        likelihood = softmax(logits / np.exp(log_t))[rows, truth]
+        pull = 0.0 if around is None else ((log_t - np.log(around)) / PRIOR) ** 2 / 2
+        return float(-np.log(np.maximum(likelihood, 1e-12)).sum() + pull)
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.2), np.log(10)), method="bounded").x))
+
+
+def temperatures(logits: Floats, truth: Ints, languages: Sequence[str]) -> dict[str, float]:
+    """Temperatures by language, with "pooled" (languages weigh the same) and "elsewhere", the highest of them."""
+    codes = np.array(languages)
+    single = {code: temperature(logits[codes == code], truth[codes == code]) for code in np.unique(codes)}
+    pooled = float(np.exp(np.mean(np.log(list(single.values())))))
+    found = {str(c): temperature(logits[codes == c], truth[codes == c], around=pooled) for c in single}
+    return {**found, "pooled": pooled, ELSEWHERE: max(found.values())}
+
+
+def confusion(logits: Floats, truth: Ints) -> list[list[int]]:
+    """Posts by [true label][label given], 3 x 3."""
+    table = np.zeros((3, 3), int)
+    np.add.at(table, (truth, logits.argmax(axis=1)), 1)
+    return [[int(n) for n in row] for row in table]
+
+
+def cross_validated(logits: Floats, truth: Ints, around: float, folds: int = 5) -> float:
+    """The calibration error of posts whose temperature was fitted on the other folds (every fifth post is a fold)."""
+    fold, scaled = np.arange(len(truth)) % folds, np.empty_like(logits)
+    for k in range(folds):
+        scaled[fold == k] = logits[fold == k] / temperature(logits[fold != k], truth[fold != k], around)
+    return expected_calibration_error(softmax(scaled), truth)
