@@ -198,7 +198,6 @@ class Model(Table):
         "embedded", description="`embedded`, a folder with an ONNX model, or a Hugging Face model (extra `torch`)."
     )
     threads: int = Field(0, ge=0, le=64, description="Threads for scoring; 0: as many as the machine has cores.")
-    confidence: float = Field(0.5, ge=0, le=1, description="Below this a post goes to the review queue as uncertain.")
 
 
 class Settings(BaseSettings):

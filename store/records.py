@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 InteractionKind = Literal["reshare", "quote", "reply", "mention"]
-Label = Literal["negative", "neutral", "positive"]
-LABELS: tuple[Label, ...] = ("negative", "neutral", "positive")
 
 
 def iso(moment: datetime) -> str:
@@ -171,18 +169,6 @@ class Page:
     """Post ids whose refresh requests this page answers."""
     spend: Spend | None = None
     checkpoint: Checkpoint | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sentiment:
-    """What a model says about a text: probabilities that sum to 1; `uncertain` when it should not count as certain."""
-
-    label: Label
-    negative: float
-    neutral: float
-    positive: float
-    uncertain: bool = False
-    emotions: dict[str, float] | None = None
 
 
 Rule = Literal["volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"]

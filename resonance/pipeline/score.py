@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from analysis.sentiment.result import Sentiment
 from store import Store
-from store.records import Sentiment, iso
+from store.records import iso
 from store.stages import mark_of, newest_change, set_mark
 from store.topic_hours import ModelKey
 
@@ -20,10 +21,15 @@ Progress = Callable[[int], None]
 class Scores(Protocol):
     """What this stage needs of a sentiment model."""
 
-    name: str
-    version: str
+    @property
+    def name(self) -> str:
+        """The model's name."""
 
-    def score(self, texts: Sequence[str], langs: Sequence[str | None]) -> Sequence[Sentiment]:
+    @property
+    def version(self) -> str:
+        """Changes with its weights."""
+
+    def score(self, texts: Sequence[str], languages: Sequence[str | None]) -> Sequence[Sentiment]:
         """The sentiment of each text, in order."""
 
 
@@ -52,10 +58,19 @@ def score_posts(store: Store, scorer: Scores, now: datetime, progress: Progress 
     return done
 
 
-def count_unscored(store: Store, key: ModelKey) -> int:
-    """How many posts wait for this model."""
-    upto, after = newest_change(store), mark_of(store, f"score:{key.name}:{key.version}")
-    return sum(len(rows) for rows in _unscored(store, key, after, upto))
+def is_waiting(store: Store) -> bool:
+    """Whether a post may wait to be scored; asks the change sequence only, so that no model need be loaded."""
+    scored = store.one("SELECT MAX(seq) FROM marks WHERE stage LIKE 'score:%'") or 0
+    return store.one("SELECT 1 FROM changes WHERE kind = 'post' AND seq > ? LIMIT 1", (scored,)) is not None
+
+
+def current_model(store: Store) -> ModelKey | None:
+    """The model that scored last; None when nothing has been scored."""
+    stage = store.one("SELECT stage FROM marks WHERE stage LIKE 'score:%' ORDER BY seq DESC LIMIT 1")
+    if stage is None:
+        return None
+    name, _, version = str(stage).removeprefix("score:").rpartition(":")
+    return ModelKey(name, version)
 
 
 def _unscored(store: Store, key: ModelKey, after: int, upto: int) -> Iterator[list[sqlite3.Row]]:
@@ -87,7 +102,7 @@ def _known(store: Store, hashes: Sequence[str], key: ModelKey) -> dict[str, Sent
     for begin in range(0, len(hashes), 400):
         part = hashes[begin : begin + 400]
         for row in store.query(
-            f"SELECT s.* FROM posts p JOIN sentiments s ON s.post_id = p.id AND s.text_hash = p.text_hash "
+            f"SELECT s.*, p.lang FROM posts p JOIN sentiments s ON s.post_id = p.id AND s.text_hash = p.text_hash "
             f"AND s.model = ? AND s.version = ? WHERE p.text_hash IN ({','.join('?' * len(part))})",
             (key.name, key.version, *part),
         ):
@@ -97,6 +112,7 @@ def _known(store: Store, hashes: Sequence[str], key: ModelKey) -> dict[str, Sent
                 row["neutral"],
                 row["positive"],
                 bool(row["uncertain"]),
+                row["lang"] or "und",
                 json.loads(row["emotions"]) if row["emotions"] else None,
             )
     return found
