@@ -25,6 +25,7 @@ class Job:
     waits_for: str | None = None
     waits_until: datetime | None = None
     error: str | None = None
+    exit_code: int = 0
 
 
 @contextmanager
@@ -44,6 +45,7 @@ def recorded(store: Store, name: str, now: datetime) -> Iterator[Job]:
     except Exception as error:
         told = explain(error)
         job.error = told.text if told else f"{type(error).__name__}: a bug; the log has its traceback."
+        job.exit_code = told.exit_code if told else 1
         until = getattr(error, "until", None)
         if isinstance(until, datetime):
             job.waits_for, job.waits_until = job.error, until

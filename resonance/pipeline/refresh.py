@@ -46,18 +46,28 @@ def refresh(store: Store, settings: Settings, source: Source, now: datetime, sto
         return done
     matchers = Matchers(settings.topics)
     try:
-        for page in source.refresh([_target(row) for row in due], now, stop):
+        targets = [_target(row) for row in due]
+        deep = {target.post_id for target in targets if target.deep}
+        for page in source.refresh(targets, now, stop):
             done.saved += save_page(store, page, matchers, now)
             done.pages += 1
+            _remember_deep(store, deep.intersection(page.refreshed), now)
     except CollectorError as error:
         done.errors.append(error)
     _reschedule(store, due, now)
     return done
 
 
+def _remember_deep(store: Store, post_ids: set[str], now: datetime) -> None:
+    with store.write() as connection:
+        connection.executemany(
+            "UPDATE refresh_requests SET deep_at = ? WHERE post_id = ?", [(iso(now), post_id) for post_id in post_ids]
+        )
+
+
 def _due(store: Store, source: Source, now: datetime) -> list[sqlite3.Row]:
     return store.query(
-        """SELECT r.post_id, r.priority, r.refreshed_at, MIN(s.native_id) AS native_id, p.created_at, p.author_id
+        """SELECT r.post_id, r.priority, r.deep_at, MIN(s.native_id) AS native_id, p.created_at, p.author_id
            FROM refresh_requests r
            JOIN posts p ON p.id = r.post_id AND p.removed_at IS NULL
            JOIN post_sources s ON s.post_id = r.post_id AND s.source = ?
@@ -73,8 +83,8 @@ def _target(row: sqlite3.Row) -> Target:
         row["native_id"],
         from_iso(row["created_at"]),
         row["author_id"],
-        from_iso(row["refreshed_at"]) if row["refreshed_at"] else None,
         deep=row["priority"] >= DEEP,
+        deep_at=from_iso(row["deep_at"]) if row["deep_at"] else None,
     )
 
 

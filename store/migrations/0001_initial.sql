@@ -427,7 +427,8 @@ CREATE TABLE refresh_requests ( -- Posts whose counts, reshares and replies are 
   due_at TEXT NOT NULL, -- When.
   priority REAL NOT NULL, -- Higher first.
   asked_by TEXT NOT NULL, -- Who wants it: `age` for the ordinary schedule, or an analysis.
-  refreshed_at TEXT -- Last refresh.
+  refreshed_at TEXT, -- Last refresh.
+  deep_at TEXT -- Last time when it was asked who reacted; reactions new since then happened after it.
 ) WITHOUT ROWID;
 CREATE INDEX refresh_requests_due ON refresh_requests (due_at);
 
