@@ -17,8 +17,9 @@ from store.records import from_iso
 
 FONT = "Noto Sans CJK JP"
 WIDTH, HEIGHT, SCALE = 584, 220, 2
-INK, GREY, LINE, BAND, ALERT = "#1f2328", "#57606a", "#0b5394", "#a9c7e8", "#d55e00"
-"""Blue against vermilion: told apart with every common kind of colour blindness, and by shape as well."""
+INK, GREY = "#1f2328", "#57606a"
+COLOURS = {"observed": "#0b5394", "expected": GREY, "band": "#a9c7e8", "forecast": "#009e73", "alert": "#d55e00"}
+"""Blue, green and vermilion of Okabe and Ito: told apart with every common colour blindness, and by shape too."""
 MAX_ROWS = 400
 
 
@@ -36,37 +37,32 @@ def spec(incident: Incident, series: Sequence[list[Any]], language: Language, zo
     said = w.strings(language)["chart"]
     share = incident.rule == "negative_surge"
     data = [_row(row, zone) for row in series]
-    marks = _marks(incident, series, data, zone)
-    x = alt.X("time:T", axis=_time_axis(alt, data, language), scale=alt.Scale(type="utc"), title=None)
-    y = alt.Y(
-        "value:Q",
-        axis=alt.Axis(title=None, format="%" if share else "~s", tickCount=5),
-        scale=alt.Scale(zero=True, nice=True),
-    )
-    base = alt.Chart(alt.Data(values=data)).encode(x=x)
-    kinds = [said["observed"], said["expected"], said["band"], said["alert"]]
+    marks = _marks(incident, series, data)
+    x = alt.X("time:T", axis=_time_axis(alt, language), scale=alt.Scale(type="utc"), title=None)
+    axis = alt.Axis(title=None, format=".0%" if share else ",", tickCount=5)
+    scale = alt.Scale(zero=True, nice=True)
+    has_band = any(row[2] is not None for row in series)
+    forecast = _forecast(incident, data)
+    drawn = ["observed", *(["expected", "band"] if has_band else []), *(["forecast"] if forecast else [])]
+    drawn += ["alert"] if marks else []
     colour = alt.Color(
         "kind:N",
-        scale=alt.Scale(domain=kinds, range=[LINE, GREY, BAND, ALERT]),
-        legend=alt.Legend(title=None, orient="top", direction="horizontal", symbolType="square", symbolStrokeWidth=0),
+        scale=alt.Scale(domain=[said[kind] for kind in drawn], range=[COLOURS[kind] for kind in drawn]),
+        legend=alt.Legend(title=None, orient="top", symbolType="square", symbolStrokeWidth=0, symbolOpacity=1),
     )
-    band = (
-        base.transform_calculate(kind=repr(said["band"])).mark_area(opacity=0.55).encode(y=y, y2="high:Q", color=colour)
-    )
-    band = band.encode(y=alt.Y("low:Q", axis=y.axis, scale=y.scale))
-    expected = (
-        base.transform_calculate(kind=repr(said["expected"]))
-        .mark_line(strokeDash=[4, 3], strokeWidth=1.5)
-        .encode(y="expected:Q", color=colour)
-    )
-    observed = (
-        base.transform_calculate(kind=repr(said["observed"]))
-        .mark_line(strokeWidth=2.4)
-        .encode(y="observed:Q", color=colour)
-    )
-    layers = [*([band, expected] if any(row[2] is not None for row in series) else []), observed]
+
+    def layer(kind: str) -> Any:
+        return alt.Chart(alt.Data(values=data)).transform_calculate(kind=repr(said[kind])).encode(x=x, color=colour)
+
+    def y(field: str) -> Any:
+        return alt.Y(f"{field}:Q", axis=axis, scale=scale)
+
+    band = layer("band").mark_area(opacity=0.55).encode(y=y("low"), y2="high:Q")
+    expected = layer("expected").mark_line(strokeDash=[4, 3], strokeWidth=1.5).encode(y=y("expected"))
+    observed = layer("observed").mark_line(strokeWidth=2.4).encode(y=y("observed"))
+    layers = [*([band, expected] if has_band else []), observed]
     layers += _alert_layers(alt, marks, said, colour, x)
-    layers += _forecast_layers(alt, incident, data, said, zone)
+    layers += _forecast_layers(alt, forecast, said, colour)
     chart = alt.layer(*layers).properties(
         width=WIDTH - 70,
         height=HEIGHT,
@@ -94,9 +90,7 @@ def _local(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _marks(
-    incident: Incident, series: Sequence[list[Any]], data: list[dict[str, Any]], zone: ZoneInfo
-) -> list[dict[str, Any]]:
+def _marks(incident: Incident, series: Sequence[list[Any]], data: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The last row at or before the alert."""
     before = [n for n, row in enumerate(series) if from_iso(row[0]) <= incident.opened_at and row[1] is not None]
     if not before:
@@ -113,25 +107,26 @@ def _alert_layers(alt: Any, marks: list[dict[str, Any]], said: dict[str, str], c
     return [rule, point.encode(y="observed:Q", color=colour)]
 
 
-def _forecast_layers(
-    alt: Any, incident: Incident, data: list[dict[str, Any]], said: dict[str, str], zone: ZoneInfo
-) -> list[Any]:
-    """The forecast of a cascade as an error bar at the right edge."""
-    facts = incident.facts
-    values = [facts.get(key) for key in ("forecast", "forecast_low", "forecast_high")]
+def _forecast(incident: Incident, data: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A cascade's forecast as a point right of the line; empty when there is none."""
+    values = [incident.facts.get(key) for key in ("forecast", "forecast_low", "forecast_high")]
     if incident.rule != "viral_cascade" or any(not isinstance(v, int | float) for v in values):
         return []
     first, last = (datetime.fromisoformat(data[n]["time"]) for n in (0, -1))
     at = last + max((last - first) * 0.12, timedelta(minutes=10))
-    point = {"time": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "value": values[0], "low": values[1], "high": values[2]}
-    base = alt.Chart(alt.Data(values=[point])).encode(x="time:T")
-    bar = base.mark_rule(strokeWidth=5, color=BAND, strokeCap="round").encode(y="low:Q", y2="high:Q")
-    dot = base.mark_point(filled=True, size=70, color=LINE, opacity=1).encode(y="value:Q")
-    label = base.mark_text(align="right", dx=-8, color=GREY, fontSize=11, text=said["forecast"]).encode(y="value:Q")
-    return [bar, dot, label]
+    return [{"time": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "value": values[0], "low": values[1], "high": values[2]}]
 
 
-def _time_axis(alt: Any, data: list[dict[str, Any]], language: Language) -> Any:
+def _forecast_layers(alt: Any, forecast: list[dict[str, Any]], said: dict[str, str], colour: Any) -> list[Any]:
+    if not forecast:
+        return []
+    base = alt.Chart(alt.Data(values=forecast)).transform_calculate(kind=repr(said["forecast"]))
+    base = base.encode(x="time:T", color=colour)
+    bar = base.mark_rule(strokeWidth=6, strokeCap="round", opacity=0.55).encode(y="low:Q", y2="high:Q")
+    return [bar, base.mark_point(filled=True, size=80, opacity=1).encode(y="value:Q")]
+
+
+def _time_axis(alt: Any, language: Language) -> Any:
     """Hours; the date where a day begins."""
     day = "%-m/%-d" if language == "ja" else "%-d %b"
     expression = (

@@ -130,7 +130,7 @@ def send(channel: EmailChannel, raw: bytes) -> Outcome:
     try:
         return _hand_over(smtp, channel, raw)
     finally:
-        _leave(smtp)
+        leave(smtp)
 
 
 def connect(channel: EmailChannel) -> smtplib.SMTP:
@@ -191,7 +191,8 @@ def _by_code(code: int) -> Literal["retry", "failed"]:
     return "retry" if 400 <= code < 500 else "failed"
 
 
-def _leave(smtp: smtplib.SMTP) -> None:
+def leave(smtp: smtplib.SMTP) -> None:
+    """Say goodbye; a server that is gone already is no news."""
     try:
         smtp.quit()
     except (OSError, smtplib.SMTPException):

@@ -1,0 +1,110 @@
+"""Do the channels work? Asked without sending anything that people would see."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from alerts import email
+from config.settings import Channel, EmailChannel, Settings, SlackChannel
+
+AUTHORISATION, CONFIGURATION, FAILED = 77, 78, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found of a channel; `exit_code` is 0, or what `resonance check` ends with on its account."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+    exit_code: int = 0
+
+
+def check_channels(settings: Settings) -> list[Checked]:
+    """Every channel, all at once, in the order of the configuration. No message is sent."""
+    if not settings.channels:
+        return []
+    with ThreadPoolExecutor(max_workers=min(8, len(settings.channels))) as pool:
+        return list(pool.map(_check, settings.channels))
+
+
+def _check(channel: Channel) -> Checked:
+    return _slack(channel) if isinstance(channel, SlackChannel) else _email(channel)
+
+
+def _slack(channel: SlackChannel) -> Checked:
+    """A webhook can only be tried by sending: what can be seen without that."""
+    if channel.webhook_url is None:
+        return Checked(
+            channel.name,
+            False,
+            "Slack: the webhook's address is missing.",
+            "Create an incoming webhook in the Slack app's settings, put its address into the environment variable that "
+            'webhook_url names (such as SLACK_WEBHOOK_URL for webhook_url = "env:SLACK_WEBHOOK_URL"), and try again.',
+            CONFIGURATION,
+        )
+    parts = urlsplit(channel.webhook_url.get_secret_value())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return Checked(
+            channel.name,
+            False,
+            "Slack: webhook_url is not an address.",
+            "It begins with https://hooks.slack.com/services/; copy it again from the Slack app's settings.",
+            CONFIGURATION,
+        )
+    return Checked(
+        channel.name, True, f"Slack: webhook at {parts.hostname} (not tried; `resonance alerts test` sends a sample)."
+    )
+
+
+def _email(channel: EmailChannel) -> Checked:
+    where = f"SMTP {channel.host}:{channel.port}"
+    told = _problem(channel, lambda: email.connect(channel))
+    if told is not None:
+        detail, remedy, code = told
+        return Checked(channel.name, False, f"{where}: {detail}", remedy, code)
+    login = f", logged in as {channel.username}" if channel.username else ", without a login"
+    return Checked(channel.name, True, f"{where}: greeted ({channel.security}{login}); nothing sent.")
+
+
+def _problem(channel: EmailChannel, connect: Callable[[], smtplib.SMTP]) -> tuple[str, str, int] | None:
+    """What is wrong, what to do about it and the exit code; None when a session was opened and closed."""
+    if channel.username and channel.password is None:
+        return (
+            "the password is missing.",
+            'Put it into the environment variable that password names (such as SMTP_PASSWORD for "env:SMTP_PASSWORD").',
+            CONFIGURATION,
+        )
+    try:
+        email.leave(connect())
+    except smtplib.SMTPAuthenticationError as error:
+        return (
+            f"user or password refused ({error.smtp_code}).",
+            "Check username and password; many providers want an app password.",
+            AUTHORISATION,
+        )
+    except smtplib.SMTPNotSupportedError:
+        return ("it does not offer what is configured.", _other_security(channel), CONFIGURATION)
+    except ssl.SSLError as error:
+        return (f"no secure connection ({error.reason or 'TLS'}).", _other_security(channel), FAILED)
+    except smtplib.SMTPResponseException as error:
+        return (f"refused ({error.smtp_code}).", "The server's administrator can say why.", FAILED)
+    except (OSError, smtplib.SMTPException) as error:
+        remedy = (
+            f"Check host and port, and that a firewall lets port {channel.port} through. {_other_security(channel)}"
+        )
+        return (f"not reachable ({type(error).__name__}).", remedy, FAILED)
+    return None
+
+
+def _other_security(channel: EmailChannel) -> str:
+    return (
+        f'security is "{channel.security}": use "starttls" with port 587, "tls" with port 465, '
+        '"none" only for a server on this machine.'
+    )
