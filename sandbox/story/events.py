@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sandbox.story import brand
-from sandbox.story.everyday import open_account
+from sandbox.story.everyday import TAGGED, open_account
 from sandbox.story.people import Community
 from sandbox.story.spread import Pace, Share, cascade, cascade_of_size, delay
 from sandbox.story.stage import Stage, draw_mood
@@ -175,7 +175,7 @@ def _crisis(stage: Stage) -> Event:
 
 def _second(stage: Stage, slug: str, at: datetime) -> None:
     group = stage.cast.communities[slug]
-    text = _line(stage, group.lang, "second")
+    text = _line(stage, group.lang, "second") + f" #{brand.HASHTAG if group.lang == 'ja' else brand.HASHTAG_EN}"
     post = stage.publish(stage.cast.stars(slug)[0], text, at, group.lang, "negative")
     shares = cascade(stage.rng, at, Pace(9, 0.8), stage.waking[group.lang], most=90)
     stage.spread(post, shares, slug)
@@ -199,7 +199,7 @@ def _wave(stage: Stage, wave: Wave, at: datetime) -> None:
         bank: str = mood
         if late and rng.random() < 0.5:
             bank, mood = "late", "negative"
-        text = stage.writer.once(group.lang, "crisis", bank, mood=mood, tag=0.35)
+        text = stage.writer.once(group.lang, "crisis", bank, mood=mood, tag=TAGGED[group.network])
         post = stage.publish(stage.pick(group), text, when, group.lang, mood)
         if not stage.author_of(post).protected:
             stage.answer(post, group, 0.9 if mood == "negative" else 0.4)

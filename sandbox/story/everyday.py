@@ -19,6 +19,7 @@ MOODS = (0.23, 0.45, 0.32)
 BURSTINESS = 4.0
 MOOD_STEADINESS = 8.0
 HOUR = timedelta(hours=1)
+TAGGED = {"x": 0.25, "mastodon": 0.75}  # hashtags are how the fediverse finds posts
 
 
 def tell(stage: Stage) -> None:
@@ -45,7 +46,7 @@ def _community(stage: Stage, group: Community, weather: list[Weather]) -> None:
         for _ in range(rng_count(stage.rng, mean, BURSTINESS)):
             author, mood = stage.pick(group), draw_mood(stage.rng, weather[number].moods)
             at = within(stage, moment)
-            text = stage.writer.everyday(group.lang, group.bank, mood)
+            text = stage.writer.everyday(group.lang, group.bank, mood, TAGGED[group.network])
             post = stage.publish(author, text, at, group.lang, mood, visibility=_visibility(stage, author))
             if post.visibility != "private" and not author.protected:
                 stage.answer(post, group, stage.cast.pull[author.key])

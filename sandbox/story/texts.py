@@ -65,7 +65,7 @@ class Writer:
         self.used.add(text)
         return text
 
-    def everyday(self, lang: str, bank: str, mood: Mood) -> str:
+    def everyday(self, lang: str, bank: str, mood: Mood, tag: float = 0.25) -> str:
         """What somebody of a community says on an ordinary day; always names the brand."""
         text = ""
         for _ in range(_TRIES):
@@ -73,7 +73,7 @@ class Writer:
             text = self._varied(lang, (bank if own else "everyday", mood), None, 0.0)
             if self.rng.random() < 0.3:
                 text = self._joined(lang, text, self.fill(lang, self.draw(lang, "everyday", f"after_{mood}")))
-            if not names_brand(text) or self.rng.random() < 0.25:
+            if not names_brand(text) or self.rng.random() < tag:
                 text += _TAG[lang]
             if text not in self.used:
                 break

@@ -189,3 +189,10 @@ def test_sentences_are_joined_with_one_stop() -> None:
     assert writer._joined("en", "Lovely place!", "Cheers!") == "Lovely place! Cheers!"
     assert writer._joined("ja", "好き", "通います。") == "好き。通います。"
     assert writer._joined("ja", "好き✨", "通います。") == "好き✨通います。"
+
+
+def test_most_fediverse_posts_carry_the_hashtag(stage: Stage) -> None:
+    """Tag timelines are the only way to find them without a login."""
+    own = [post for post in stage.world.posts.values() if post.network == "mastodon" and not post.reply_to]
+    tagged = [post for post in own if re.search(f"#({brand.HASHTAG}|{brand.HASHTAG_EN})", post.text)]
+    assert 0.6 < len(tagged) / len(own) < 0.95
