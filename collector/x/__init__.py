@@ -1,0 +1,1 @@
+"""X, by its API v2 through tweepy."""
