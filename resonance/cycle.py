@@ -1,4 +1,4 @@
-"""The stages in their order, with the health of each: what `run --once` does, and what the daemon's jobs are made of."""
+"""The stages in their order, each with its health: what `run --once` does, and what the daemon's jobs are made of."""
 
 from __future__ import annotations
 
@@ -149,5 +149,5 @@ def run_cycle(
         cycle.jobs.append(collect_job(store, settings, source, now, stop))
         cycle.jobs.append(refresh_job(store, settings, source, now, stop))
     for stage in (score_job, analyse_job, alert_job, deliver_job):
-        cycle.jobs.append(stage(store, settings, now))  # type: ignore[operator]
+        cycle.jobs.append(stage(store, settings, now))
     return cycle

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Event
 
-from collector.refresh_plan import next_refresh
-
 from collector.base import Source, Target
 from collector.errors import CollectorError
+from collector.refresh_plan import Plan, plan
 from config import Settings
 from resonance.pipeline.collect import Collected
 from store import Store
@@ -20,7 +19,6 @@ from store.records import from_iso, iso
 
 WATCHED = timedelta(days=7)
 MOST = 300  # targets a call
-DEEP = 0.2  # priority from which it is asked who reacted
 
 
 def enrol(store: Store, settings: Settings, now: datetime) -> int:
@@ -46,7 +44,7 @@ def refresh(store: Store, settings: Settings, source: Source, now: datetime, sto
         return done
     matchers = Matchers(settings.topics)
     try:
-        targets = [_target(row) for row in due]
+        targets = [_target(row, now) for row in due]
         deep = {target.post_id for target in targets if target.deep}
         for page in source.refresh(targets, now, stop):
             done.saved += save_page(store, page, matchers, now)
@@ -67,36 +65,40 @@ def _remember_deep(store: Store, post_ids: set[str], now: datetime) -> None:
 
 def _due(store: Store, source: Source, now: datetime) -> list[sqlite3.Row]:
     return store.query(
-        """SELECT r.post_id, r.priority, r.deep_at, MIN(s.native_id) AS native_id, p.created_at, p.author_id
+        """SELECT r.post_id, r.priority, r.deep_at, MIN(s.native_id) AS native_id, p.network, p.created_at, p.author_id,
+             COALESCE((SELECT MAX(c.per_hour) FROM cascades c WHERE c.post_id = r.post_id), 0) AS per_hour
            FROM refresh_requests r
            JOIN posts p ON p.id = r.post_id AND p.removed_at IS NULL
            JOIN post_sources s ON s.post_id = r.post_id AND s.source = ?
            WHERE r.due_at <= ?
-           GROUP BY r.post_id ORDER BY r.priority DESC, p.created_at DESC LIMIT ?""",
+           GROUP BY r.post_id ORDER BY r.priority + per_hour DESC, p.created_at DESC LIMIT ?""",
         (source.name, iso(now), MOST),
     )
 
 
-def _target(row: sqlite3.Row) -> Target:
+def _plan(row: sqlite3.Row, now: datetime) -> Plan:
+    return plan(row["network"], from_iso(row["created_at"]), now, row["per_hour"], row["priority"])
+
+
+def _target(row: sqlite3.Row, now: datetime) -> Target:
     return Target(
         row["post_id"],
         row["native_id"],
         from_iso(row["created_at"]),
         row["author_id"],
-        deep=row["priority"] >= DEEP,
+        deep=_plan(row, now).deep,
         deep_at=from_iso(row["deep_at"]) if row["deep_at"] else None,
     )
 
 
 def _reschedule(store: Store, rows: Sequence[sqlite3.Row], now: datetime) -> None:
-    """The next time by age and by how much is going on; what was not answered is asked again soon."""
+    """The next time by age and by how much is going on; what is old and still is no longer asked about."""
     with store.write() as connection:
         for row in rows:
-            age = now - from_iso(row["created_at"])
-            after = next_refresh(age, row["priority"])
-            if after is None:
+            due = _plan(row, now).due
+            if due is None:
                 connection.execute("DELETE FROM refresh_requests WHERE post_id = ?", (row["post_id"],))
             else:
                 connection.execute(
-                    "UPDATE refresh_requests SET due_at = ? WHERE post_id = ?", (iso(now + after), row["post_id"])
+                    "UPDATE refresh_requests SET due_at = ? WHERE post_id = ?", (iso(due), row["post_id"])
                 )

@@ -190,8 +190,9 @@ def _own(store: Store, topic: Topic, generation: int) -> Forecaster:
 def _write(connection: sqlite3.Connection, topic: Topic, spread: Spread, now: datetime) -> None:
     form = spread.shape
     connection.execute(
-        "INSERT INTO cascades (topic, post_id, kind, started_at, updated_at, size, depth, breadth, structural_virality, "
-        "per_hour, communities) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (topic, post_id) DO UPDATE SET "
+        "INSERT INTO cascades (topic, post_id, kind, started_at, updated_at, size, depth, breadth, "
+        "structural_virality, per_hour, communities) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (topic, post_id) DO UPDATE SET "
         "kind = excluded.kind, updated_at = excluded.updated_at, size = excluded.size, depth = excluded.depth, "
         "breadth = excluded.breadth, structural_virality = excluded.structural_virality, per_hour = excluded.per_hour, "
         "communities = excluded.communities",

@@ -1,0 +1,143 @@
+"""The daemon: APScheduler decides when, the stages decide what.
+
+Each role has a thread of its own, one for each source among them, so that nothing waits for a network that hangs.
+Scoring and graph work run in a child process that ends with its job and gives its memory back. SIGTERM and SIGINT let
+what is running come to its end and stop; a second signal aborts.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from collector.base import Source
+from config import Settings
+from resonance import cycle
+from resonance.app import utc_now
+from resonance.jobs import waiting_until
+from resonance.lock import InstanceLock
+from resonance.pipeline.score import is_waiting
+from store import Store
+
+log = structlog.get_logger()
+GRACE = 3600  # seconds that a job may be late; the default of one second would drop it
+DRAIN = 9.0  # seconds until what is still running is left behind
+ABORTED = 130
+
+
+class Daemon:
+    """Runs the jobs until it is told to stop."""
+
+    def __init__(self, settings: Settings, store: Store, sources: list[Source], config: Path | None) -> None:
+        """`config` is handed to the child processes."""
+        self.settings, self.store, self.sources, self.config = settings, store, sources, config
+        self.stop = threading.Event()
+        roles = ["work", "alert", "deliver", *(source.name for source in sources)]
+        self.scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={role: ThreadPoolExecutor(1) for role in roles} | {"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": GRACE},
+        )
+
+    def run(self) -> int:
+        """Block until a signal; returns the exit code."""
+        with InstanceLock(self.store.path):
+            self._listen()
+            self._schedule()
+            self.scheduler.start()
+            log.info("started", pid=os.getpid(), database=str(self.store.path), sources=[s.name for s in self.sources])
+            self.stop.wait()
+            self._drain()
+        return 0
+
+    def _listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        self.scheduler.add_listener(_log_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if self.stop.is_set():
+            log.warning("aborted by a second signal")
+            os._exit(ABORTED)
+        log.info("stopping", signal=signal.Signals(number).name)
+        self.stop.set()
+
+    def _schedule(self) -> None:
+        every = self.settings.schedule
+        for source in self.sources:
+            self._add(f"collect:{source.name}", every.collect, source.name, self._collect(source), 0)
+            self._add(f"refresh:{source.name}", every.refresh, source.name, self._refresh(source), 20)
+        self._add("score", every.score, "work", self._child("score"), 10)
+        self._add("analyse", every.analyse, "work", self._child("analyse"), 60)
+        self._add("alert", every.alert, "alert", lambda now: cycle.alert_job(self.store, self.settings, now), 30)
+        self._add("deliver", every.deliver, "deliver", self._deliver, 5)
+        self._add("housekeeping", every.housekeeping, "work", self._housekeeping, 300)
+
+    def _add(self, name: str, minutes: float, role: str, work: Callable[[datetime], object], first: float) -> None:
+        def run() -> None:
+            now = utc_now()
+            if not self.stop.is_set() and waiting_until(self.store, name, now) is None:
+                work(now)
+
+        # An interval job would first run after one interval.
+        start = utc_now() + timedelta(seconds=first)
+        self.scheduler.add_job(run, "interval", minutes=minutes, id=name, executor=role, next_run_time=start)
+
+    def _collect(self, source: Source) -> Callable[[datetime], object]:
+        return lambda now: cycle.collect_job(self.store, self.settings, source, now, self.stop)
+
+    def _refresh(self, source: Source) -> Callable[[datetime], object]:
+        return lambda now: cycle.refresh_job(self.store, self.settings, source, now, self.stop)
+
+    def _deliver(self, now: datetime) -> object:
+        return cycle.deliver_job(self.store, self.settings, now, self.stop)
+
+    def _housekeeping(self, now: datetime) -> object:
+        return cycle.housekeeping_job(self.store, self.settings, now)
+
+    def _child(self, stage: str) -> Callable[[datetime], object]:
+        """A stage in a process of its own; ended when the daemon stops, it goes on where it was next time."""
+
+        def work(_now: datetime) -> None:
+            if stage == "score" and not is_waiting(self.store):
+                return
+            arguments = [sys.executable, "-m", "resonance.worker", stage]
+            if self.config:
+                arguments.append(str(self.config))
+            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+            while process.poll() is None:
+                if self.stop.wait(0.2):
+                    process.terminate()
+                    process.wait(5)
+            if process.returncode not in (0, -signal.SIGTERM):
+                log.error("child failed", stage=stage, code=process.returncode)
+
+        return work
+
+    def _drain(self) -> None:
+        """Let running jobs end; they look at the stop event between two pages and two deliveries."""
+        self.scheduler.remove_all_jobs()
+        ended = threading.Thread(target=self.scheduler.shutdown, kwargs={"wait": True}, daemon=True)
+        ended.start()
+        ended.join(DRAIN)
+        log.info("stopped", drained=not ended.is_alive())
+        if ended.is_alive():
+            os._exit(0)  # a worker hangs in a network call; its page was never stored, so nothing is lost
+
+
+def _log_event(event: JobExecutionEvent) -> None:
+    if event.code == EVENT_JOB_MISSED:
+        log.warning("job missed its time", job=event.job_id)
+    else:
+        log.error("job raised", job=event.job_id, error=type(event.exception).__name__)
