@@ -114,7 +114,7 @@ class SmtpReceiver:
     def _authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         wanted = self.login
         given = (data.login.decode(), data.password.decode()) if isinstance(data, LoginPassword) else None
-        return AuthResult(success=wanted is not None and given == wanted)
+        return AuthResult(success=wanted is not None and given == wanted, handled=False)
 
 
 class _Handler:

@@ -120,10 +120,12 @@ def recorded(name: str) -> dict[str, str]:
     return paths
 
 
-def differences(value: Any, shape: dict[str, str]) -> list[str]:
-    """Paths of `value` that the shape has not, or not with that type, and paths that every recorded object has."""
+def differences(value: Any, shape: dict[str, str], *others: dict[str, str]) -> list[str]:
+    """Paths of `value` that no shape has with that type, and paths that every object of the first shape has."""
     found = list(shape_of(value))
-    wrong = [f"{path}: {kind}" for path, kind in found if kind not in shape.get(path, "").lstrip("?").split("|")]
+    shapes = (shape, *others)
+    kinds = {path: {kind for one in shapes for kind in one.get(path, "").lstrip("?").split("|")} for path, _ in found}
+    wrong = [f"{path}: {kind}" for path, kind in found if kind not in kinds[path]]
     have = {path for path, _ in found}
     needed = [path for path, kinds in shape.items() if not kinds.startswith("?")]
     missing = [f"{path}: missing" for path in needed if path not in have and _reachable(path, have)]
