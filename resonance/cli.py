@@ -34,7 +34,14 @@ class LazyGroup(click.Group):
 
 
 VERBS = {
+    "demo": "resonance.commands.demo:demo",
+    "init": "resonance.commands.init:init",
+    "check": "resonance.commands.check:check",
+    "run": "resonance.commands.run:run",
+    "status": "resonance.commands.status:status",
+    "import": "resonance.commands.import_:import_",
     "analyse": "resonance.commands.analyse:analyse",
+    "alerts": "resonance.commands.alerts:alerts",
 }
 
 

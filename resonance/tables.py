@@ -11,7 +11,7 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -34,6 +34,7 @@ class Skipped:
     name: str
     lines: int = 0
     bad: int = 0
+    parts: int = 0
     stream: TextIO = field(default_factory=lambda: sys.stderr)
 
     def add(self, line: int, why: str) -> None:
@@ -41,6 +42,13 @@ class Skipped:
         self.bad += 1
         if self.bad <= SHOWN:
             print(f"{self.name}:{line}: {why}; line skipped", file=self.stream)
+
+    def note(self, line: int, reasons: Sequence[str]) -> None:
+        """Tell that parts of a line could not be used; the line itself counts as used."""
+        for why in reasons:
+            self.parts += 1
+            if self.parts <= SHOWN:
+                print(f"{self.name}:{line}: {why}; that part skipped", file=self.stream)
 
     def finish(self, strict: bool = False) -> int:
         """Report what was left out; returns the exit code. Raises NothingUsable when nothing was left in."""

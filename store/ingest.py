@@ -65,8 +65,8 @@ class _Writer:
         self._interactions([i for i in page.interactions if not self._concerns(i, gone)])
         self._metrics([m for m in page.metrics if m.post_id not in gone], kept)
         for observed in page.observed:
-            observe(self.connection, observed)
-            self.changes.append(("observed", observed.topic))
+            if observe(self.connection, observed):
+                self.changes.append(("observed", observed.topic))
         self._gaps(page)
         if page.refreshed:
             self.connection.executemany(
@@ -275,20 +275,23 @@ class _Writer:
         )
 
 
-def observe(connection: sqlite3.Connection, observed: Observed) -> None:
-    """Record a period as read; it grows into its neighbours, so that the table stays small."""
+def observe(connection: sqlite3.Connection, observed: Observed) -> bool:
+    """Record a period as read; it grows into its neighbours, so that the table stays small. False: it was known."""
     start, end = iso(observed.start), iso(observed.end)
     near = connection.execute(
         "SELECT id, start_utc, end_utc FROM observations "
         "WHERE topic = ? AND network = ? AND end_utc >= ? AND start_utc <= ?",
         (observed.topic, observed.network, iso(observed.start - ADJACENT), iso(observed.end + ADJACENT)),
     ).fetchall()
+    if any(r[1] <= start and end <= r[2] for r in near):
+        return False
     start, end = min([start, *(r[1] for r in near)]), max([end, *(r[2] for r in near)])
     connection.executemany("DELETE FROM observations WHERE id = ?", [(r[0],) for r in near])
     connection.execute(
         "INSERT INTO observations (topic, network, start_utc, end_utc) VALUES (?, ?, ?, ?)",
         (observed.topic, observed.network, start, end),
     )
+    return True
 
 
 def add_spend(connection: sqlite3.Connection, spend: Spend, day_utc: str) -> None:

@@ -9,8 +9,8 @@ from datetime import date, datetime, timedelta
 
 import holidays as calendars
 import numpy as np
-from analysis.trends.detect import State, Trends, detect
 
+from analysis.trends import State, Trends, detect
 from analysis.words import rising
 from config import Topic
 from store import Store
