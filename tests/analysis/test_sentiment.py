@@ -1,12 +1,15 @@
 """The scorer: with the embedded model, and with tiny real ones in a folder."""
 
 import json
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from analysis.sentiment import LABELS, ModelError, TorchMissing, load
 from analysis.sentiment.hugging import _batches
+from analysis.sentiment.scorer import EMBEDDED_FOLDER
 from tests.analysis import tiny_onnx
 
 EXTREMES = ["", " ", "x" * 100_000, "日本" * 50_000, "😀🎉", "\ud800\udc00\ud800", "שלום \u202eعالم", "\x00a"]
@@ -190,3 +193,12 @@ def test_batches_hold_every_text_once_within_bounds():
     assert max(len(batch) for batch in batches) <= 64
     assert max(max(lengths[i] for i in batch) * len(batch) for batch in batches) <= 4_096
     assert list(_batches([])) == []
+
+
+# ------------------------------------------------------------------ what lies in the package
+def test_the_calibration_belongs_to_the_weights_and_the_card_names_them():
+    found = json.loads((EMBEDDED_FOLDER / "calibration.json").read_text())
+    weights = sha256((EMBEDDED_FOLDER / "model_int8.onnx").read_bytes()).hexdigest()
+    assert found["model_sha256"] == weights
+    assert weights in (Path(__file__).parents[2] / "docs" / "model-card.md").read_text(encoding="utf-8")
+    assert sum(file.stat().st_size for file in EMBEDDED_FOLDER.iterdir()) < 48_000_000
