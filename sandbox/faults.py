@@ -158,9 +158,7 @@ async def _cut(raw_send: Send) -> None:
     await asyncio.sleep(0.005)  # so that uvicorn sees a lost client, not an answer that we forgot
 
 
-async def _half(
-    app: ASGIApp, scope: Scope, receive: Receive, send: Send, raw_send: Send, *, complete: bool
-) -> None:
+async def _half(app: ASGIApp, scope: Scope, receive: Receive, send: Send, raw_send: Send, *, complete: bool) -> None:
     messages: list[Message] = []
 
     async def keep(message: Message) -> None:

@@ -70,8 +70,17 @@ class HttpServer:
         self.faults = faults if faults is not None else FaultPlan()
         self._app = Dated(app, clock, self.faults, name)
         config = uvicorn.Config(
-            self._app, http="h11", loop="asyncio", ws="none", lifespan="off", log_config=None, access_log=False,
-            date_header=False, server_header=False, timeout_graceful_shutdown=1, timeout_keep_alive=30,
+            self._app,
+            http="h11",
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=30,
         )
         self._server = uvicorn.Server(config)
         self._socket: socket.socket | None = None

@@ -78,7 +78,9 @@ class SmtpReceiver:
         """Listen; aiosmtpd cannot take port 0, so a free one is looked for, again when somebody was faster."""
         last: OSError | None = None
         for _ in range(ATTEMPTS):
-            controller = Controller(_Handler(self), hostname=self.host, port=_free_port(), ready_timeout=10.0, **self._options())
+            controller = Controller(
+                _Handler(self), hostname=self.host, port=_free_port(), ready_timeout=10.0, **self._options()
+            )
             try:
                 controller.start()
             except OSError as error:

@@ -80,20 +80,30 @@ def _search_window(call: Call) -> tuple[int, int]:
     oldest = now - WINDOW
     start, end = params.time("start_time"), params.time("end_time")
     if start is not None and start < oldest:
-        raise invalid("start_time", params["start_time"] or "",
-                      f"Invalid 'start_time':'{params['start_time']}'. 'start_time' must be on or after "
-                      f"{oldest.strftime('%Y-%m-%dT%H:%MZ')}.")
+        raise invalid(
+            "start_time",
+            params["start_time"] or "",
+            f"Invalid 'start_time':'{params['start_time']}'. 'start_time' must be on or after "
+            f"{oldest.strftime('%Y-%m-%dT%H:%MZ')}.",
+        )
     if end is not None and end > now - CLOSEST:
-        raise invalid("end_time", params["end_time"] or "",
-                      f"Invalid 'end_time':'{params['end_time']}'. 'end_time' must be a minimum of 10 seconds prior "
-                      "to the request time.")
+        raise invalid(
+            "end_time",
+            params["end_time"] or "",
+            f"Invalid 'end_time':'{params['end_time']}'. 'end_time' must be a minimum of 10 seconds prior "
+            "to the request time.",
+        )
     lowest = int(x_id(oldest))
     for name in ("since_id", "until_id"):
         value = params.post_id(name)
         if value is not None and value < lowest:
-            raise invalid(name, str(value), f"'{name}' must be a tweet id created after "
-                                            f"{oldest.strftime('%Y-%m-%dT%H:%MZ')}. Please use a '{name}' that is "
-                                            f"larger than {lowest}")
+            raise invalid(
+                name,
+                str(value),
+                f"'{name}' must be a tweet id created after "
+                f"{oldest.strftime('%Y-%m-%dT%H:%MZ')}. Please use a '{name}' that is "
+                f"larger than {lowest}",
+            )
     since, until = params.post_id("since_id"), params.post_id("until_id")
     low = since if since is not None else int(x_id(start if start else oldest)) - 1
     high = int(x_id(end if end is not None else now - LAG))
@@ -110,8 +120,9 @@ def _window(call: Call) -> tuple[int, int]:
     return low, min(high, until if until is not None else NEWEST_ID)
 
 
-def _page(call: Call, entries: Sequence[Entry], low: int, high: int, limit: int,
-          wanted: Callable[[Entry], bool] | None = None) -> JSONDict:
+def _page(
+    call: Call, entries: Sequence[Entry], low: int, high: int, limit: int, wanted: Callable[[Entry], bool] | None = None
+) -> JSONDict:
     token = call.params.upper_bound()
     high = min(high, token) if token is not None else high
     found: list[Entry] = []
@@ -126,7 +137,7 @@ def _page(call: Call, entries: Sequence[Entry], low: int, high: int, limit: int,
     answer = call.renderer().page(found[:limit])
     meta: JSONDict = {"result_count": min(len(found), limit)}
     if found:
-        meta = {"newest_id": found[0].id, "oldest_id": found[: limit][-1].id, **meta}
+        meta = {"newest_id": found[0].id, "oldest_id": found[:limit][-1].id, **meta}
     if len(found) > limit:
         meta["next_token"] = token_of(found[limit - 1].key)
     answer["meta"] = meta
@@ -144,8 +155,11 @@ def _counts(call: Call) -> JSONDict:
     entries = call.index.search(call.params.required("query"))
     granularity = call.params["granularity"] or "hour"
     if granularity not in STEPS:
-        raise invalid("granularity", granularity, f"The `granularity` query parameter value [{granularity}] is not "
-                                                  "one of [minute,hour,day]")
+        raise invalid(
+            "granularity",
+            granularity,
+            f"The `granularity` query parameter value [{granularity}] is not one of [minute,hour,day]",
+        )
     start = call.params.time("start_time") or call.now - WINDOW
     end = call.params.time("end_time") or call.now - LAG
     low, high = _search_window(call)
@@ -267,8 +281,12 @@ def _reposters(call: Call) -> JSONDict:
 def _usage(call: Call) -> JSONDict:
     usage = call.usage
     days = [{"date": f"{day}T00:00:00.000Z", "usage": str(len(posts))} for day, posts in sorted(usage.days.items())]
-    data: JSONDict = {"cap_reset_day": 1, "project_cap": str(usage.cap), "project_id": "1",
-                      "project_usage": str(usage.total())}
+    data: JSONDict = {
+        "cap_reset_day": 1,
+        "project_cap": str(usage.cap),
+        "project_id": "1",
+        "project_usage": str(usage.total()),
+    }
     if "daily_project_usage" in (call.params["usage.fields"] or ""):
         data["daily_project_usage"] = {"project_id": 1, "usage": days}
     return {"data": data}

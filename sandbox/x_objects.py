@@ -215,8 +215,14 @@ class Renderer:
         base, now, post = self.index.base, self.now, entry.post
         reposts = len(base.reshares_until(post.id, now))
         if entry.reshare is not None:
-            return {"retweet_count": reposts, "reply_count": 0, "like_count": 0, "quote_count": 0,
-                    "bookmark_count": 0, "impression_count": 0}
+            return {
+                "retweet_count": reposts,
+                "reply_count": 0,
+                "like_count": 0,
+                "quote_count": 0,
+                "bookmark_count": 0,
+                "impression_count": 0,
+            }
         likes = base.likes_of[post.id].count(now) if post.id in base.likes_of else 0
         author = base.people.get(post.author)
         hours = max((now - post.created_at).total_seconds() / 3600, 0.0)

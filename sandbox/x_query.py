@@ -72,8 +72,9 @@ def parse(source: str) -> Query:
     if parser.kind is not None:
         raise QueryError(f"There were errors processing your request: extraneous input '{parser.value}'")
     if not node.positive:
-        raise QueryError("There were errors processing your request: Rules must contain at least one positive, "
-                         "non-stopword clause")
+        raise QueryError(
+            "There were errors processing your request: Rules must contain at least one positive, non-stopword clause"
+        )
     return Query(node.test, node.conversation)
 
 
@@ -141,8 +142,10 @@ def _term(value: str) -> _Node:
         conversation = argument if name == "conversation_id" else None
         return _Node(OPERATORS[name](argument.casefold()), name not in NEEDS_COMPANY, conversation)
     if colon and name.isidentifier() and not argument.startswith("//"):
-        raise QueryError(f"There were errors processing your request: Reference to invalid operator '{name}'. "
-                         "Operator is not available in current product or product packaging.")
+        raise QueryError(
+            f"There were errors processing your request: Reference to invalid operator '{name}'. "
+            "Operator is not available in current product or product packaging."
+        )
     return _Node(_text(value), True)
 
 

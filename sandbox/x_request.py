@@ -106,8 +106,12 @@ class Parameters:
         """A list between commas."""
         values = self.required(name).split(",")
         if len(values) > most:
-            raise invalid(name, ",".join(values), f"The number of values in the `{name}` query parameter list "
-                                                  f"[{len(values)}] is not between 1 and {most}")
+            raise invalid(
+                name,
+                ",".join(values),
+                f"The number of values in the `{name}` query parameter list "
+                f"[{len(values)}] is not between 1 and {most}",
+            )
         return values
 
     def wanted(self) -> Wanted:
@@ -120,6 +124,7 @@ class Parameters:
         known = [OLD_NAMES.get(value, value.replace("referenced_posts.", "referenced_tweets.")) for value in values]
         for value, old in zip(values, known, strict=True):
             if old not in offered:
-                raise invalid(name, value, f"The `{name}` query parameter value [{value}] is not one of "
-                                           f"[{','.join(offered)}]")
+                raise invalid(
+                    name, value, f"The `{name}` query parameter value [{value}] is not one of [{','.join(offered)}]"
+                )
         return known

@@ -46,8 +46,15 @@ def rendered(text: str, people: dict[str, str]) -> tuple[str, dict[str, Any]]:
         pieces.append(html.escape(text[rest : match.start()], quote=False))
         length += len(pieces[-1])
         address, short = match.group(0), short_url(match.group(0))
-        urls.append({"start": length, "end": length + len(short), "url": short, "expanded_url": address,
-                     "display_url": _display(address)})
+        urls.append(
+            {
+                "start": length,
+                "end": length + len(short),
+                "url": short,
+                "expanded_url": address,
+                "display_url": _display(address),
+            }
+        )
         pieces.append(short)
         length += len(short)
         rest = match.end()

@@ -77,7 +77,7 @@ def test_markup_of_every_kind() -> None:
         "<span>far</span></a></span> hi</p>"
     )
     assert markup("@nobody hi") == "<p>@nobody hi</p>"
-    assert markup("it's \"x\"") == "<p>it&#39;s &quot;x&quot;</p>"
+    assert markup('it\'s "x"') == "<p>it&#39;s &quot;x&quot;</p>"
     assert markup("") == ""
 
 
@@ -157,9 +157,11 @@ def test_tag_combinations() -> None:
     for text in ("#a", "#a #b", "#a #c", "#b #c"):
         build.post("1", text, at(hours=-1))
     with Sandbox(build.world, Clock(), x=False) as sandbox:
+
         def found(**options: str) -> list[int]:
             query = "&".join(f"{name}[]={value}" for name, value in options.items())
             return [len(status["tags"]) for status in get(sandbox, f"/api/v1/timelines/tag/a?{query}").json()]
+
         assert len(found()) == 3
         assert len(found(any="b")) == 4
         assert len(found(all="b")) == 1

@@ -74,6 +74,7 @@ def test_many_threads_get_the_same_answer() -> None:
         build.post("1", "#tea", at(minutes=-minute - 1))
         build.post("2", "#tea", at(minutes=-minute - 1))
     with Sandbox(build.world, Clock()) as sandbox, ThreadPoolExecutor(6) as pool:
+
         def ask(number: int) -> int:
             if number % 2:
                 headers = {"Authorization": "Bearer sandbox-x-token"}
@@ -81,6 +82,7 @@ def test_many_threads_get_the_same_answer() -> None:
                 return len(requests.get(address, headers=headers, timeout=20).json()["data"])
             address = f"{sandbox.mastodon_url}/api/v1/timelines/tag/tea?limit=40"
             return len(requests.get(address, timeout=20).json())
+
         assert set(pool.map(ask, range(60))) == {30}
 
 
