@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from hashlib import file_digest, sha256
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ class HuggingModel:
         try:
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(name)
             self._model = transformers.AutoModelForSequenceClassification.from_pretrained(name).eval()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ImportError) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ModelError(
                 f"The model {name!r} cannot be loaded: {reason} Check the name, the network and, for a private "
@@ -45,8 +47,11 @@ class HuggingModel:
             torch.set_num_threads(max(1, threads or processors()))
         self._model.to(self._device)
         config = self._model.config
+        if self._tokenizer.pad_token is None:  # decoders, such as GPT-2
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+            config.pad_token_id = self._tokenizer.pad_token_id
         self.name = name
-        self.version = str(getattr(config, "_commit_hash", None) or "local")[:12]
+        self.version = weights_version(Path(name)) or str(getattr(config, "_commit_hash", None) or "unknown")[:12]
         self.labels = tuple(str(config.id2label[i]) for i in sorted(config.id2label))
         limit = getattr(self._tokenizer, "model_max_length", MAX_TOKENS)
         self._max_tokens = min(MAX_TOKENS, int(limit) if limit else MAX_TOKENS)
@@ -66,6 +71,15 @@ class HuggingModel:
             rows[batch, :-1] = logits.float().cpu().numpy()
             progress(len(batch))
         return rows
+
+
+def weights_version(folder: Path) -> str:
+    """Twelve digits of the SHA-256 of the PyTorch weights in a folder; empty where there are none."""
+    digest, files = sha256(), sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")])
+    for path in files:
+        with path.open("rb") as weights:
+            digest.update(file_digest(weights, "sha256").digest())
+    return digest.hexdigest()[:12] if files else ""
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.sentiment import LABELS, ModelError, TorchMissing, load
-from analysis.sentiment.hugging import _batches
+from analysis.sentiment.hugging import _batches, weights_version
 from analysis.sentiment.scorer import EMBEDDED_FOLDER
 from tests.analysis import tiny_onnx
 
@@ -184,6 +184,15 @@ def test_a_hub_model_without_torch_names_the_extra(monkeypatch):
     monkeypatch.setattr("analysis.sentiment.hugging.find_spec", lambda name: None)
     with pytest.raises(TorchMissing, match=r"resonance-monitor\[torch\]"):
         load("somebody/some-model")
+
+
+def test_weights_in_a_folder_have_a_version_of_their_content(tmp_path):
+    assert weights_version(tmp_path) == ""
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    one = weights_version(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"two")
+    assert len(one) == 12
+    assert weights_version(tmp_path) != one
 
 
 def test_batches_hold_every_text_once_within_bounds():
