@@ -29,6 +29,15 @@ def distinct_reactors(
     return source, target, -np.expm1(-saturation * total) / -np.expm1(-saturation)
 
 
+def newest(interactions: Interactions, weights: FloatArray) -> FloatArray:
+    """The largest weight of each distinct (source, target), in the order of `distinct_reactors`."""
+    size = len(interactions.accounts)
+    source, _, position = distinct_pairs(interactions.source, interactions.target, size)
+    largest = np.zeros(len(source))
+    np.maximum.at(largest, position, weights)
+    return largest
+
+
 def received(target: IntArray, weights: FloatArray, size: int) -> FloatArray:
     """Sum of weights by target, shape (size,)."""
     return np.bincount(target, weights, minlength=size).astype(float)

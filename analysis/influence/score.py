@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv
-from scipy.stats import rankdata
+from scipy.stats import nbinom, rankdata
 
 from analysis.communities.detect import Communities, detect
 from analysis.graph import MENTION, QUOTE, REPLY, RESHARE, FloatArray, IntArray, Interactions
@@ -17,10 +16,11 @@ from analysis.influence.records import AccountResonance
 
 # Half-lives in hours, and weights of the logarithms of the parts; how they were chosen: docs/resonance.md.
 HALF_LIVES = {"slow": 12.0, "fast": 4.0}
-WEIGHTS = {"slow": 1.0, "fast": 0.5, "mentions": 0.3, "replies": 0.3, "engaged": 0.5}
+WEIGHTS = {"slow": 1.0, "fast": 0.5, "mentions": 0.3, "replies": 0.4}
 SATURATION = 0.1
 HORIZON = 24.0  # hours ahead for which members are estimated
-PRIOR = 0.5  # reactions that an account is given beforehand (Jeffreys)
+PRIOR = 0.25  # members that every account is given beforehand
+DISPERSION = 0.2  # shape of the spread of what comes around what was expected; the smaller, the wider
 LEVEL = 0.9
 
 
@@ -32,6 +32,7 @@ class _Columns:
     slow: FloatArray
     fast: FloatArray
     engaged: FloatArray
+    distinct: FloatArray
     effective: FloatArray
     reactors: FloatArray
     pair_source: IntArray
@@ -91,24 +92,25 @@ def _groups(
 def _columns(kept: Interactions, until: float) -> _Columns:
     size = len(kept.accounts)
     slow_weight = parts.decay(kept, until, HALF_LIVES["slow"])
-    fast_weight = parts.decay(kept, until, HALF_LIVES["fast"])
     passes_on = kept.select(parts.passes_on(kept))
     slow = parts.decay(passes_on, until, HALF_LIVES["slow"])
     source, target, weight = parts.distinct_reactors(passes_on, slow, SATURATION)
     fast_pairs = parts.distinct_reactors(passes_on, parts.decay(passes_on, until, HALF_LIVES["fast"]), SATURATION)
     own_activity = parts.received(kept.source, slow_weight, size)
     by_kind = {}
-    for kind, half in ((RESHARE, slow_weight), (QUOTE, slow_weight), (REPLY, fast_weight), (MENTION, fast_weight)):
+    for kind in (RESHARE, QUOTE, REPLY, MENTION):
         mask = kept.kind == kind
-        _, t, w = parts.distinct_reactors(kept.select(mask), half[mask], SATURATION)
+        _, t, w = parts.distinct_reactors(kept.select(mask), slow_weight[mask], SATURATION)
         by_kind[kind] = parts.received(t, w, size)
+    newest = parts.newest(passes_on, slow)
     _, everyone, _ = parts.distinct_reactors(kept, slow_weight, SATURATION)
     return _Columns(
         by_kind,
         parts.received(target, weight, size),
         parts.received(fast_pairs[1], fast_pairs[2], size),
         parts.received(target, weight * np.log1p(own_activity[source]), size),
-        _effective(target, weight, size),
+        parts.received(target, newest, size),
+        _effective(target, newest, size),
         np.bincount(everyone, minlength=size).astype(float),
         source,
         target,
@@ -130,7 +132,6 @@ def _resonance(columns: _Columns, members: int, factor: FloatArray | float = 1.0
         "fast": columns.fast,
         "mentions": columns.by_kind[MENTION],
         "replies": columns.by_kind[REPLY],
-        "engaged": columns.engaged,
     }
     used = {name: weight for name, weight in WEIGHTS.items() if values[name].any()}
     if not used:
@@ -140,18 +141,18 @@ def _resonance(columns: _Columns, members: int, factor: FloatArray | float = 1.0
     return np.clip(scaled, 0, 100)
 
 
-def _interval(effective: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Factors (low, high) on a rate known from so many reactors: quantiles of its gamma posterior over its mean."""
-    shape = effective + PRIOR
-    low, high = (gammaincinv(shape, q) / shape for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return low, high
+def _expected(columns: _Columns) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Distinct members in the next HORIZON hours if the decayed rate goes on, and the ends of the interval.
 
-
-def _expected(columns: _Columns) -> FloatArray:
-    """Distinct members in the next HORIZON hours if the decayed rate goes on."""
-    hours = HALF_LIVES["slow"] / np.log(2)
-    rate: FloatArray = columns.slow / hours * HORIZON
-    return rate
+    Negative binomial: a gamma rate, known from so many effective reactors and drifting with the shape DISPERSION.
+    """
+    mean = columns.distinct * HORIZON * np.log(2) / HALF_LIVES["slow"] + PRIOR
+    shape = 1 / (1 / (columns.effective + 0.5) + 1 / DISPERSION)
+    cells, position = np.unique(np.round(np.column_stack([mean, shape]), 2), axis=0, return_inverse=True)
+    chance = cells[:, 1] / (cells.sum(axis=1))
+    low, high = (nbinom.ppf(q, cells[:, 1], chance) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    position = position.ravel()
+    return mean, np.minimum(low[position], mean), np.maximum(high[position], mean)
 
 
 def _by_community(columns: _Columns, coarse: IntArray, factor: FloatArray) -> dict[int, dict[int, float]]:
@@ -192,10 +193,9 @@ def _records(
     size, (coarse, fine) = len(kept.accounts), groups
     members = _members(kept)
     resonance = _resonance(columns, members)
-    low_factor, high_factor = _interval(columns.effective)
-    low = np.minimum(_resonance(columns, members, low_factor), resonance)
-    high = np.maximum(_resonance(columns, members, high_factor), resonance)
-    expected = _expected(columns)
+    expected, fewest, most = _expected(columns)
+    low = np.minimum(_resonance(columns, members, fewest / expected), resonance)
+    high = np.maximum(_resonance(columns, members, most / expected), resonance)
     rank = np.zeros(size, np.int64)
     rank[seen] = rankdata(-resonance[seen], method="min")
     follower_rank = np.zeros(size, np.int64)
@@ -219,8 +219,8 @@ def _records(
             high=float(high[i]),
             rank=int(rank[i]),
             members=float(expected[i]),
-            members_low=float(expected[i] * low_factor[i]),
-            members_high=float(expected[i] * high_factor[i]),
+            members_low=float(fewest[i]),
+            members_high=float(most[i]),
             reactors=int(columns.reactors[i]),
             reshares=float(columns.by_kind[RESHARE][i]),
             quotes=float(columns.by_kind[QUOTE][i]),
