@@ -45,8 +45,8 @@ def _slack(channel: SlackChannel) -> Checked:
             channel.name,
             False,
             "Slack: the webhook's address is missing.",
-            "Create an incoming webhook in the Slack app's settings, put its address into the environment variable that "
-            'webhook_url names (such as SLACK_WEBHOOK_URL for webhook_url = "env:SLACK_WEBHOOK_URL"), and try again.',
+            "Create an incoming webhook in the Slack app's settings, put its address into the environment variable "
+            'that webhook_url names (SLACK_WEBHOOK_URL for webhook_url = "env:SLACK_WEBHOOK_URL"), and try again.',
             CONFIGURATION,
         )
     parts = urlsplit(channel.webhook_url.get_secret_value())

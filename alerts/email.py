@@ -45,9 +45,11 @@ def build(channel: EmailChannel, message: Message, chart: bytes | None, now: dat
 
 def html(message: Message, *, with_chart: bool, chart_src: str = f"cid:{CHART_CID}") -> str:
     """The HTML part; every text is escaped, links are only those that alerts.safe let through."""
+    said = strings(message.language)["labels"]
     return _template().render(
         m=message,
-        said=strings(message.language)["labels"],
+        facts=[fact for fact in message.facts if not (with_chart and fact[0] == said["trend"])],
+        said=said,
         colour=COLOURS[message.tone],
         mark=BADGES[message.tone],
         chart=chart_src if with_chart else None,
@@ -90,7 +92,8 @@ def _headers(channel: EmailChannel, message: Message, now: datetime) -> bytes:
 def encoded(text: str, name: str) -> str:
     """A header's value in ASCII: encoded words of whole characters, folded, without a way to begin another header."""
     text = header(text)
-    charset = "us-ascii" if text.isascii() else "utf-8"
+    simple = text.isascii() and "=?" not in text and max(map(len, text.split()), default=0) < 60
+    charset = "us-ascii" if simple else "utf-8"
     return Header(text, charset, maxlinelen=75, header_name=name).encode(linesep="\r\n")
 
 
@@ -178,7 +181,11 @@ def _hand_over(smtp: smtplib.SMTP, channel: EmailChannel, raw: bytes) -> Outcome
     if code != 250:
         return Outcome(_by_code(code), f"SMTP {channel.host}: message refused ({code}).")
     lost = f"{len(refused)} of {len(channel.recipients)} recipients refused" if refused else ""
-    return Outcome("sent", lost)
+    return Outcome("sent", lost, ref=_message_id(raw))
+
+
+def _message_id(raw: bytes) -> str:
+    return raw.split(b"\r\nMessage-ID: ", 1)[1].split(b"\r\n", 1)[0].decode("ascii")
 
 
 def _recipients(smtp: smtplib.SMTP, recipients: Sequence[str]) -> dict[str, int]:

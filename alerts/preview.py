@@ -20,6 +20,7 @@ blockquote { margin: 2px 0; padding: 0 0 0 12px; border-left: 4px solid #ddd; }
 ul { margin: 0; padding-left: 22px; } hr { border: 0; border-top: 1px solid #ddd; margin: 8px 0 12px; }
 code { border: 1px solid #ddd; background: #f8f8f8; border-radius: 3px; padding: 1px 4px; font: 12px/1.5 Menlo,
   Consolas, 'DejaVu Sans Mono', monospace; color: #e01e5a; }
+.dot { display: inline-block; width: 15px; height: 15px; border-radius: 50%; margin-right: 2px; vertical-align: -1px; }
 a { color: #1264a3; text-decoration: none; } .context { color: #616061; font-size: 13px; }
 """
 
@@ -42,7 +43,7 @@ def _message(payload: Mapping[str, Any], who: str, at: str) -> str:
 def _block(block: Mapping[str, Any]) -> str:
     kind = block["type"]
     if kind == "header":
-        return f"<h3>{escape(block['text']['text'])}</h3>"
+        return f"<h3>{_dots(escape(block['text']['text']))}</h3>"
     if kind == "divider":
         return "<hr>"
     if kind == "context":
@@ -51,6 +52,13 @@ def _block(block: Mapping[str, Any]) -> str:
     if kind == "rich_text":
         return f'<div class="block">{"".join(_rich(element) for element in block["elements"])}</div>'
     raise ValueError(f"no picture of a {kind} block")
+
+
+def _dots(text: str) -> str:
+    """Coloured circles drawn by CSS: a fresh machine has no emoji font."""
+    for emoji, colour in (("🔴", "#dd2e44"), ("🟢", "#2ea44f"), ("🔵", "#2f80ed"), ("⚪", "#c4c9cf")):
+        text = text.replace(emoji, f'<i class="dot" style="background:{colour}"></i>')
+    return text
 
 
 def _rich(element: Mapping[str, Any]) -> str:

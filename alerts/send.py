@@ -1,4 +1,4 @@
-"""From a delivery's row to a call: compose, draw and encode in the caller's thread, so that the call needs no store."""
+"""From a delivery's row to a call: the caller's thread reads and composes, so that the call needs no store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import cast
 from zoneinfo import ZoneInfo
+
+import structlog
 
 from alerts import email, slack
 from alerts.compose import compose, compose_rollup, compose_test
@@ -16,6 +18,8 @@ from config.settings import Channel, EmailChannel, Settings
 from store.db import Store
 
 Call = Callable[[], Outcome]
+Chart = Callable[[], bytes | None]
+_log = structlog.get_logger()
 
 
 def attempt_of(store: Store, settings: Settings, channel: Channel, delivery_id: int, now: datetime) -> Call:
@@ -23,18 +27,16 @@ def attempt_of(store: Store, settings: Settings, channel: Channel, delivery_id: 
     row = store.query("SELECT incident_id, kind, peer_ref FROM deliveries WHERE id = ?", (delivery_id,))[0]
     done = int(row["peer_ref"].removeprefix("parts:")) if (row["peer_ref"] or "").startswith("parts:") else 0
     if row["kind"] == "rollup":
-        return _call(channel, compose_rollup(settings, _rolled(store, delivery_id), delivery_id), None, now, done)
+        return _call(channel, compose_rollup(settings, _rolled(store, delivery_id), delivery_id), _no_chart, now, done)
     subject = incident(store, row["incident_id"])
     message = compose(settings, subject, cast(Kind, row["kind"]), now)
-    chart = None
-    if isinstance(channel, EmailChannel) and message.kind == "opened":
-        chart = chart_of(settings, subject, message)
-    return _call(channel, message, chart, now, done)
+    drawn = message.kind == "opened"
+    return _call(channel, message, lambda: chart_of(settings, subject, message) if drawn else None, now, done)
 
 
 def attempt_test(settings: Settings, channel: Channel, now: datetime) -> Call:
     """What sends the sample."""
-    return _call(channel, compose_test(settings), None, now, 0)
+    return _call(channel, compose_test(settings), _no_chart, now, 0)
 
 
 def chart_of(settings: Settings, subject: Incident, message: Message) -> bytes | None:
@@ -44,7 +46,8 @@ def chart_of(settings: Settings, subject: Incident, message: Message) -> bytes |
     zones = {topic.slug: topic.zone for topic in settings.topics}
     try:
         return chart(subject, message.language, zones.get(subject.topic or "", ZoneInfo("UTC")), message.title)
-    except Exception:
+    except Exception as error:
+        _log.warning("chart_not_drawn", incident=subject.id, error=type(error).__name__)
         return None
 
 
@@ -53,11 +56,22 @@ def _rolled(store: Store, delivery_id: int) -> list[tuple[Incident, str]]:
     return [(incident(store, r["incident_id"], evidence=1), r["kind"]) for r in rows]
 
 
-def _call(channel: Channel, message: Message, chart: bytes | None, now: datetime, done: int) -> Call:
+def _no_chart() -> None:
+    return None
+
+
+def _call(channel: Channel, message: Message, chart: Chart, now: datetime, done: int) -> Call:
+    """Drawing and encoding happen in the channel's thread too: a slow chart delays no other channel."""
+
+    def mail() -> Outcome:
+        assert isinstance(channel, EmailChannel)
+        try:
+            raw = email.build(channel, message, chart(), now)
+        except Exception as error:
+            return Outcome("failed", f"the email could not be made: {type(error).__name__}")
+        return email.send(channel, raw)
+
     if isinstance(channel, EmailChannel):
-        raw = email.build(channel, message, chart, now)
-        mail = channel
-        return lambda: email.send(mail, raw)
+        return mail
     bodies = slack.payloads(message)
-    room = channel
-    return lambda: slack.send(room, bodies, done)
+    return lambda: slack.send(channel, bodies, done)

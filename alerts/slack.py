@@ -24,6 +24,7 @@ from config.settings import SlackChannel
 MAX_BLOCKS = 50
 MAX_HEADER = 150
 MAX_SECTION = 3000
+"""Also kept for rich_text, of which Slack documents no limit of its own."""
 MAX_MESSAGE = 12_000
 """Characters of text in one message; Slack refuses (`msg_blocks_too_long`) somewhat above."""
 
@@ -61,7 +62,8 @@ def _blocks(message: Message) -> Iterable[Block]:
         "type": "header",
         "text": _plain(shorten(f"{BADGES[message.tone]} {message.badge}｜{message.title}", MAX_HEADER)),
     }
-    yield _rich(_section(_text("\n".join(message.summary))))
+    for chunk in _chunks(message.summary, 20, MAX_SECTION - 200):
+        yield _rich(_section(_text("\n".join(chunk))))
     if message.facts:
         yield _rich(_section(*_facts(message.facts)))
     if message.quotes:
