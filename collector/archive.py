@@ -1,5 +1,5 @@
-"""One line of an archive as a page: responses of the X API v2 as twarc writes them, posts flattened by twarc, statuses of
-Mastodon, lists of these."""
+"""One line of an archive as a page: responses of the X API v2 as twarc writes them, posts flattened by `twarc flatten`,
+statuses of Mastodon, lists of these."""
 
 from __future__ import annotations
 

@@ -213,7 +213,8 @@ class _Reader:
             return
         mentions = self._mentions(status)
         answered = word(status.get("in_reply_to_account_id"))
-        parent = next((key for native, key in mentions if native == answered), self.authors.get(answered or ""))
+        parent = next((key for native, key in mentions if answered and native == answered), None)
+        parent = parent or self.authors.get(answered or "")
         if status.get("in_reply_to_id"):
             self._react("reply", post.author_id, post.reply_to_id, parent, post.id, post.created_at)
         if post.quote_of_id:

@@ -21,6 +21,8 @@ def queries(topic: Topic) -> list[str]:
     room = MAX_QUERY - len(suffix) - len("()")
     chunks: list[list[str]] = []
     for term in dict.fromkeys(_terms(topic)):
+        if term == '""':
+            continue
         if chunks and len(" OR ".join([*chunks[-1], term])) <= room:
             chunks[-1].append(term)
         else:

@@ -99,7 +99,9 @@ class Walk:
         try:
             return self._ask(window), None
         except Refused as refusal:
-            if window.get("token"):  # tokens may not last for ever: go on below the oldest post that was read
+            if (
+                window.get("token") and refusal.status == 400
+            ):  # tokens may not last for ever: go on below the oldest post that was read
                 window["token"] = None
                 return self._answer(window)
             gap = self._reset(window, refusal)
