@@ -111,8 +111,9 @@ class MastodonClient:
         self._object(now, self.api.app_verify_credentials)
 
     def _list(self, now: datetime, call: Callable[[], object]) -> list[Fields]:
-        answer = self._ask(now, call)
-        if not isinstance(answer, list):
+        answer = self._ask(now, call)  # Mastodon.py makes an empty list of an object where it expects a list
+        sent = self._last.content.lstrip()[:1] if self._last is not None else b""
+        if not isinstance(answer, list) or sent != b"[":
             raise self._bad("the answer has an unknown shape.")
         return items(answer)
 

@@ -20,23 +20,33 @@ MAX_PAGES = 10  # of boosters, 80 each
 def refresh(
     client: MastodonClient, domain: str | None, targets: Sequence[Target], now: datetime, stop: Event | None
 ) -> Iterator[Page]:
-    """Counts first, for all; then who boosted and answered, in the order given."""
+    """Counts first, for all; then who boosted and answered, in the order given.
+
+    A deep target counts as refreshed only when that has been read too.
+    """
     counts: dict[str, Metrics] = {}
+    deep = {target.post_id for target in targets if target.deep}
     for begin in range(0, len(targets), LOOKUP):
         if stopped(stop):
             return
         page = _counts(client, domain, targets[begin : begin + LOOKUP], now)
         counts |= {metrics.post_id: metrics for metrics in page.metrics}
+        page.refreshed = [key for key in page.refreshed if key not in deep or not _reactions(counts.get(key))]
         yield page
     for target in targets:
         metrics = counts.get(target.post_id)
-        if target.deep and metrics is not None:
+        if target.deep and metrics is not None and _reactions(metrics):
             if stopped(stop):
                 return
             try:
                 yield from _around(client, domain, target, metrics, now)
+                yield Page(refreshed=[target.post_id])
             except (Refused, NotAuthorised):
                 continue  # this one post cannot be asked about; the others can
+
+
+def _reactions(counts: Metrics | None) -> bool:
+    return counts is not None and (counts.reshares != 0 or counts.replies != 0)
 
 
 def _counts(client: MastodonClient, domain: str | None, targets: Sequence[Target], now: datetime) -> Page:

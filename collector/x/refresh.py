@@ -12,31 +12,41 @@ from collector.errors import Refused
 from collector.fields import items, mapping, moment
 from collector.x.client import Answer, Window, XClient
 from collector.x.ids import id_at
-from collector.x.parse import parse, references, removals, versions
+from collector.x.parse import parse, removals, versions
 from store.records import Metrics, Page
 
 BATCH = 100
 MAX_PAGES = 10  # of one question about one post in one round
+KINDS = ("reshares", "quotes", "replies")
 OVERLAP = timedelta(minutes=3)
 OLDEST = timedelta(days=7) - timedelta(minutes=5)
 
 
 def refresh(client: XClient, targets: Sequence[Target], now: datetime, stop: Event | None) -> Iterator[Page]:
-    """Counts first, for all; then what costs more, in the order given."""
+    """Counts first, for all; then what costs more, in the order given.
+
+    A deep target counts as refreshed only when that has been read too.
+    """
     gone: set[str] = set()
     counts: dict[str, Metrics] = {}
+    deep = {target.post_id for target in targets if target.deep}
     for begin in range(0, len(targets), BATCH):
         if stopped(stop):
             return
         page = _counts(client, targets[begin : begin + BATCH], now)
         gone |= {removal.subject_id for removal in page.removals}
         counts |= {metrics.post_id: metrics for metrics in page.metrics}
+        page.refreshed = [
+            key for key in page.refreshed if key not in deep or key in gone or not _kinds(counts.get(key))
+        ]
         yield page
     for target in targets:
-        if target.deep and target.post_id not in gone:
+        kinds = _kinds(counts.get(target.post_id))
+        if target.deep and target.post_id not in gone and kinds:
             if stopped(stop):
                 return
-            yield from _around(client, target, counts.get(target.post_id), now)
+            yield from _around(client, target, kinds, now)
+            yield Page(refreshed=[target.post_id])
 
 
 def _counts(client: XClient, targets: Sequence[Target], now: datetime) -> Page:
@@ -85,8 +95,13 @@ def _merge(page: Page, other: Page) -> None:
         )
 
 
-def _around(client: XClient, target: Target, counts: Metrics | None, now: datetime) -> Iterator[Page]:
-    """Who reacted; what the counts say is not there is not asked for."""
+def _kinds(counts: Metrics | None) -> set[str]:
+    """What may be there to ask about, by the counts."""
+    return {kind for kind in KINDS if counts is not None and getattr(counts, kind) != 0}
+
+
+def _around(client: XClient, target: Target, kinds: set[str], now: datetime) -> Iterator[Page]:
+    """Who reacted."""
     known = target.deep_at - OVERLAP if target.deep_at else None
     conversation = target.post_id.removeprefix("x:")
     since = max(known or target.created_at, now - OLDEST)
@@ -97,16 +112,16 @@ def _around(client: XClient, target: Target, counts: Metrics | None, now: dateti
         ("replies", lambda token: client.search(f"conversation_id:{conversation}", replace(window, token=token), now)),
     ]
     for kind, ask in questions:
-        if counts is None or getattr(counts, kind) != 0:
+        if kind in kinds:
             for page in _pages(ask, known, now):
                 yield _aimed(page, target)
 
 
 def _reposts(client: XClient, target: Target, token: str | None, now: datetime) -> Answer:
-    """Reposts, each with its reference, which the answer may leave out."""
+    """Reposts, all aimed at the post: the answer may name a later version, or nothing."""
     answer = client.reposts(target.native_id, token, now)
     reference = {"referenced_tweets": [{"type": "retweeted", "id": target.native_id}]}
-    data = [item if references(item) else {**item, **reference} for item in items(answer.body.get("data"))]
+    data = [{**item, **reference} for item in items(answer.body.get("data"))]
     return replace(answer, body={**answer.body, "data": data})
 
 

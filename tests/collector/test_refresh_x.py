@@ -96,6 +96,7 @@ def test_quotes_and_replies_of_what_moves_are_read(town):
     quote = town.post(3, "look", author="103", quote_of=root)
     with town.x() as (_, source):
         pages = refreshed(source, town.at(10), target(root, author_id="x:100", deep=True))
+    assert pages[0].refreshed == [] and pages[-1].refreshed == [f"x:{root}"]
     edges = {(i.kind, i.via_post_id, i.target_post_id, i.target_id) for page in pages for i in page.interactions}
     assert edges == {
         ("reply", f"x:{reply}", f"x:{root}", "x:100"),
