@@ -7,7 +7,7 @@ from store.records import Signal, iso
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
-def settings_of(slack=None, smtp=None, *, language="ja", extra="", topic="", url=None):
+def settings_of(slack=None, smtp=None, *, language="ja", extra="", topic="", url=None, timeout=5):
     """Settings with one topic and the channels that are given."""
     text = f"""
 [[topics]]
@@ -19,15 +19,25 @@ alert_language = "{language}"
 {extra}
 """
     if slack or url:
-        text += (
-            f'\n[[channels]]\ntype = "slack"\nname = "team"\nwebhook_url = "{url or slack.webhook_url}"\ntimeout = 2\n'
-        )
+        text += f"""
+[[channels]]
+type = "slack"
+name = "team"
+webhook_url = "{url or slack.webhook_url}"
+timeout = {timeout}
+"""
     if smtp:
-        text += (
-            f'\n[[channels]]\ntype = "email"\nname = "mail"\nhost = "{smtp.host}"\nport = {smtp.port}\n'
-            'security = "none"\nsender = "Resonance <resonance@example.com>"\n'
-            'recipients = ["social@example.com", "二人目 <pr@example.com>"]\ntimeout = 2\n'
-        )
+        text += f"""
+[[channels]]
+type = "email"
+name = "mail"
+host = "{smtp.host}"
+port = {smtp.port}
+security = "none"
+sender = "Resonance <resonance@example.com>"
+recipients = ["social@example.com", "二人目 <pr@example.com>"]
+timeout = {timeout}
+"""
     return parse(text)
 
 

@@ -48,8 +48,8 @@ def parsed_fields(value, parent=""):
 
 
 @contextmanager
-def peer(answer, *, close=False):
-    """A raw HTTP server that reads one request and answers with these bytes (or closes)."""
+def peer(answer, *, hold=None):
+    """A raw HTTP server that reads requests and answers each with these bytes; None: silence until `hold` is set."""
     listener = socket.create_server(("127.0.0.1", 0))
     requests = []
 
@@ -71,7 +71,7 @@ def peer(answer, *, close=False):
                     body += connection.recv(65536)
                 requests.append(body)
                 if answer is None:
-                    threading.Event().wait(3 if not close else 0)
+                    (hold or threading.Event()).wait(30 if hold else 3)
                 else:
                     connection.sendall(answer)
 

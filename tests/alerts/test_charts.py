@@ -1,0 +1,136 @@
+"""Charts: readable Japanese, local time, unknown drawn as unknown."""
+
+import struct
+import zlib
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alerts import charts
+from alerts.read import Incident
+from store.records import iso
+from tests.alerts.alert_cases import NOW, series
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+
+
+def case(rule="volume_spike", rows=None, **facts):
+    told = {"series": [list(row) for row in (rows if rows is not None else series())], **facts}
+    return Incident(1, "coffee", rule, "coffee", "open", False, "warning", NOW, NOW, NOW, NOW, None, None, None, told)
+
+
+def text_only(text):
+    """A specification that draws nothing but this text, in our font."""
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"values": [{}]},
+        "mark": {"type": "text", "text": text, "fontSize": 40},
+        "config": {"font": charts.FONT, "view": {"stroke": None}},
+        "width": 80, "height": 60, "background": "white",
+    }  # fmt: skip
+
+
+def pixels(png):
+    """The bytes of an 8-bit PNG, filters undone: one row of samples after another."""
+    at, data, size, channels = 8, b"", (0, 0), 4
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        kind, body = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        if kind == b"IHDR":
+            size, channels = struct.unpack(">II", body[:8]), {2: 3, 6: 4, 0: 1}[body[9]]
+        data += body if kind == b"IDAT" else b""
+        at += 12 + length
+    raw, stride, rows = zlib.decompress(data), size[0] * channels, []
+    previous = bytes(stride)
+    for n in range(size[1]):
+        start = n * (stride + 1)
+        previous = _unfilter(raw[start], raw[start + 1 : start + 1 + stride], previous, channels)
+        rows.append(previous)
+    return rows
+
+
+def _unfilter(kind, line, up, bpp):
+    out = bytearray(line)
+    for i in range(len(out)):
+        left = out[i - bpp] if i >= bpp else 0
+        corner = up[i - bpp] if i >= bpp else 0
+        guess = left + up[i] - corner
+        paeth = min((left, up[i], corner), key=lambda v: abs(guess - v))
+        out[i] = (out[i] + (0, left, up[i], (left + up[i]) // 2, paeth)[kind]) & 255
+    return bytes(out)
+
+
+def dark(png):
+    return sum(sample < 128 for row in pixels(png) for sample in row[::4])
+
+
+def test_japanese_glyphs_are_drawn_and_not_the_missing_glyph():
+    flame, up, missing = (charts.render(text_only(text)) for text in ("炎", "上", "\U000e0fff"))
+    assert flame != up
+    assert dark(flame) > 400 and dark(up) > 150
+    assert dark(flame) != dark(missing)
+    twice = {charts.render(text_only(text)) for text in ("\U000e0fff", "\U000e0ffe")}
+    assert len(twice) == 1, "two missing glyphs look alike; 炎 and 上 do not"
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("ja", "「鳴海珈琲」の投稿が急に増えています"), ("en", "Posts are rising")]
+)
+def test_a_png_of_the_nominal_width(language, title):
+    png = charts.chart(case(), language, TOKYO, title)
+    assert png.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", png[16:24])
+    assert abs(width - charts.SCALE * charts.WIDTH) < 120 and height < width
+
+
+def values_of(spec, name):
+    return [row[name] for data in spec["datasets"].values() for row in data if name in row] if "datasets" in spec else [
+        row[name] for layer in spec["layer"] for row in layer.get("data", {}).get("values", []) if name in row
+    ]  # fmt: skip
+
+
+def test_times_are_the_topics_wall_clock():
+    spec = charts.spec(case(), series(), "ja", TOKYO, "題")
+    assert "2026-11-22T18:30:00Z" in values_of(spec, "time")
+    assert "2026-11-22T09:30:00Z" not in values_of(spec, "time")[-3:]
+    assert "Asia/Tokyo" in spec["title"]["subtitle"]
+
+
+def test_the_specification_is_valid_vega_lite():
+    import altair
+
+    altair.Chart.from_dict(charts.spec(case(), series(), "en", TOKYO, "title"), validate=True)
+
+
+def test_the_alert_is_marked_where_it_was_raised():
+    late = [(iso(NOW + timedelta(minutes=15 * n)), 40.0, 6.0, 2.0, 9.0) for n in range(1, 5)]
+    spec = charts.spec(case(), [*series(), *late], "ja", TOKYO, "題")
+    marks = [layer for layer in spec["layer"] if len(layer.get("data", {}).get("values", [])) == 1]
+    assert marks and all(layer["data"]["values"][0]["time"] == "2026-11-22T18:30:00Z" for layer in marks)
+
+
+def test_unknown_stays_unknown():
+    rows = [(iso(NOW + timedelta(minutes=n)), None if n == 2 else 5.0, None, None, None) for n in range(6)]
+    spec = charts.spec(case(), rows, "ja", TOKYO, "題")
+    assert None in values_of(spec, "observed") and 0 not in values_of(spec, "observed")
+    assert "ふだんの範囲" not in str(spec)
+
+
+def test_a_cascade_shows_its_forecast():
+    facts = {"forecast": 900, "forecast_low": 400, "forecast_high": 2100}
+    spec = charts.spec(case("viral_cascade", **facts), series(), "ja", TOKYO, "題")
+    assert "7日後の見込み" in str(spec)
+    assert {"value": 900, "low": 400, "high": 2100}.items() <= spec["layer"][-1]["data"]["values"][0].items()
+    assert "7日後の見込み" not in str(charts.spec(case("volume_spike", **facts), series(), "ja", TOKYO, "題"))
+
+
+def test_too_little_to_draw_is_no_chart():
+    assert charts.chart(case(rows=[]), "ja", TOKYO, "題") is None
+    assert charts.chart(case(rows=series()[:2]), "ja", TOKYO, "題") is None
+
+
+def test_a_hostile_title_is_only_text():
+    hostile = "'\"\\ </text><script> \u202e {datum.x} 炎上"
+    png = charts.chart(case(), "ja", TOKYO, hostile)
+    assert png.startswith(b"\x89PNG")

@@ -1,0 +1,100 @@
+"""`resonance alerts`: what people type."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from alerts.incidents import apply
+from resonance.commands.alerts import alerts
+from resonance.errors import explain
+from store.db import Store
+from tests.alerts.alert_cases import NOW, add_post, settings_of, signal
+
+
+@pytest.fixture
+def db(tmp_path):
+    path = tmp_path / "r.sqlite"
+    store = Store.open(path)
+    add_post(store, "x:1", "炎上\x1b[31m <b>")
+    apply(store, settings_of(url="http://127.0.0.1:9/x"), [signal(evidence=(("x:1", 1.0),))], NOW)
+    with store.write() as connection:
+        connection.execute("UPDATE deliveries SET state = 'maybe_sent'")
+    store.close()
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(alerts, [str(a) for a in arguments])
+
+
+def told(path, sql):
+    store = Store.open(path)
+    try:
+        return store.one(sql)
+    finally:
+        store.close()
+
+
+def test_list_and_its_json(db):
+    line = run("list", "--db", db)
+    assert line.exit_code == 0 and "volume_spike" in line.stdout
+    row = json.loads(run("list", "--db", db, "--json").stdout)
+    assert row["id"] == 1 and row["state"] == "open" and row["historic"] is False and "series" not in row["facts"]
+
+
+def test_show_tells_the_story_and_its_deliveries(db):
+    shown = run("show", 1, "--db", db)
+    assert "投稿が急に増えています" in shown.stdout and "maybe_sent" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert json.loads(run("show", 1, "--db", db, "--json").stdout)["evidence"][0]["post_id"] == "x:1"
+
+
+def test_taking_ending_and_reopening(db):
+    assert run("ack", 1, "--by", "hanako", "--db", db).exit_code == 0
+    assert told(db, "SELECT acknowledged_by FROM incidents") == "hanako"
+    assert run("resolve", 1, "--by", "hanako", "--note", "済", "--db", db).exit_code == 0
+    assert "Nothing is going on" in run("list", "--db", db).stderr
+    assert "resolved" in run("list", "--all", "--db", db).stdout
+    assert run("reopen", 1, "--by", "hanako", "--db", db).exit_code == 0
+    assert told(db, "SELECT state FROM incidents") == "open"
+
+
+def test_settling_what_nobody_knows(db):
+    assert "incident 1" in run("list", "--maybe-sent", "--db", db).stdout
+    assert run("resend", 1, "--db", db).exit_code == 0
+    assert told(db, "SELECT state FROM deliveries") == "queued"
+    again = run("resend", 1, "--db", db)
+    assert explain(again.exception).exit_code == 1
+
+
+def test_feedback_takes_two_words_only(db):
+    assert run("feedback", 1, "false-alarm", "--by", "hanako", "--note", "販促", "--db", db).exit_code == 0
+    assert told(db, "SELECT verdict FROM feedback") == "false_alarm"
+    assert run("feedback", 1, "maybe", "--db", db).exit_code == 2
+
+
+def test_an_unknown_incident_is_a_sentence(db):
+    error = run("show", 99, "--db", db).exception
+    assert "no incident 99" in explain(error).text
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path):
+    assert explain(run("list", "--db", tmp_path / "no.sqlite").exception).exit_code == 1
+    assert not (tmp_path / "no.sqlite").exists()
+
+
+def test_testing_the_channels(tmp_path, monkeypatch):
+    config = tmp_path / "resonance.toml"
+    config.write_text('[[channels]]\ntype = "slack"\nname = "team"\nwebhook_url = "http://127.0.0.1:9/x"\n')
+    refused = run("test", "--config", config, "--json")
+    assert refused.exit_code == 1
+    assert json.loads(refused.stdout)["ok"] is False
+    config.write_text("")
+    assert "No channel" in run("test", "--config", config).stderr
+
+
+def test_every_verb_has_help_and_an_example():
+    for name, command in alerts.commands.items():
+        shown = run(name, "--help").stdout
+        assert command.help and "Example: resonance alerts" in shown
