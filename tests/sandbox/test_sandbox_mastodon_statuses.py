@@ -181,6 +181,7 @@ def test_visibility_deletion_suspension_and_edits_follow_the_clock() -> None:
     with Sandbox(build.world, clock, x=False) as sandbox:
         client = mastodon_client(sandbox.mastodon_url)
         before = {status.content.rsplit("> ", 1)[-1] for status in client.timeline_hashtag("x")}
+        assert {status["visibility"] for status in get(sandbox, "/api/v1/timelines/public").json()} == {"public"}
         clock.step(hours=2)
         assert client.timeline_hashtag("x") == []
         [status] = client.timeline_hashtag("y")

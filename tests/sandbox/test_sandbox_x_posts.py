@@ -81,6 +81,19 @@ def test_missing_references_come_as_partial_errors_beside_the_data(sandbox: Sand
     ]
 
 
+def test_a_reference_to_a_protected_post_is_not_authorized() -> None:
+    build = Builder()
+    build.person("1")
+    build.person("2", protected=True)
+    secret = build.post("2", "for friends", at(hours=-2))
+    quote = build.post("1", "look what they said", at(hours=-1), quote_of=secret.id)
+    with Sandbox(build.world, Clock(), mastodon=()) as sandbox:
+        answer = raw_client(sandbox.x_url).get_tweet(quote.id, **ALL_FIELDS)
+    assert "tweets" not in answer["includes"]
+    assert [error["type"].rsplit("/", 1)[-1] for error in answer["errors"]] == ["not-authorized-for-resource"]
+    assert "for friends" not in str(answer)
+
+
 def test_metrics_count_what_had_happened_by_the_clock(scene: Scene) -> None:
     clock = Clock(at(minutes=-200))
     with Sandbox(scene.build.world, clock, mastodon=()) as sandbox:
@@ -153,6 +166,7 @@ def test_entities_lie_where_they_say(sandbox: Sandbox) -> None:
     text = "A&B <b> 珈琲 #新発売 @fan https://www.example.org/a/very/long/path/indeed?x=1&y=2 😀 #tag"
     sent, entities = rendered(text, {"fan": "2"})
     assert sent.startswith("A&amp;B &lt;b&gt; ")
+    assert rendered("no address & <b>", {}) == ("no address &amp; &lt;b&gt;", {})
     for tag in entities["hashtags"]:
         assert sent[tag["start"] : tag["end"]] == "#" + tag["tag"]
     mention, url = entities["mentions"][0], entities["urls"][0]
