@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -16,6 +16,20 @@ QUARTER = 900  # s; every change of a zone's offset since 1970 falls on a quarte
 SUNDAY = 6
 DAY = 86400.0
 _EPOCH = date(1970, 1, 1)
+
+
+class UnknownCountry(ValueError):
+    """No calendar of public holidays is known for a country code."""
+
+
+def public_holidays(country: str, years: Iterable[int]) -> frozenset[date]:
+    """Public holidays of a country (ISO 3166 code such as JP) in these years. Raises UnknownCountry."""
+    import holidays  # here, because most callers bring dates of their own
+
+    try:
+        return frozenset(holidays.country_holidays(country.upper(), years=list(years)))
+    except NotImplementedError:
+        raise UnknownCountry(f"no public holidays are known for {country!r}; use a code such as JP, US or DE") from None
 
 
 class Calendar(NamedTuple):

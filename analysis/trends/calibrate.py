@@ -6,12 +6,14 @@ bulk: a surprise counts in spreads above the median daily maximum of the last we
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from analysis.trends.calendar import Calendar, Floats
 
 MEMORY = 28  # days
-PRIOR_DAYS = 7.0  # weight of the prior spread, in days
+PRIOR_DAYS = 28.0  # weight of the prior spread, in days
 TO_SIGMA = 1.4826  # median absolute deviation to standard deviation
 
 
@@ -26,7 +28,7 @@ def against_daily_maxima(surprise: Floats, calendar: Calendar, prior_spread: flo
     if len(surprise) == 0:
         return out
     maxima = np.maximum.reduceat(surprise, edges[:-1])
-    for index, (begin, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for index, (begin, end) in enumerate(pairwise(edges.tolist())):
         past = maxima[max(1, index - MEMORY) : index]
         past = past[np.isfinite(past)]
         if len(past) < 2:

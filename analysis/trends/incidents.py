@@ -14,7 +14,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Hysteresis:
-    """An incident opens at `open`, lasts until `calm` s below `close`; within `cooldown` s of its last row no new alert."""
+    """An incident opens at `open`, lasts until `calm` s below `close`; for `cooldown` s then no new alert."""
 
     open: float
     close: float

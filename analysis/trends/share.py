@@ -1,8 +1,8 @@
-"""Surprise of a share (part of a total): a state-space model of its log odds, and binomial windows against it.
+"""Surprise of a share (part of a total): a state-space model of its log odds, binomial windows against it.
 
-The log odds are a mean, a slow wandering (Ornstein-Uhlenbeck) and a daily cycle. A Kalman filter (Durbin & Koopman 2012,
-ch. 4) follows them on hourly counts, with innovations cut as Huber's so that an episode does not become the baseline.
-Each trailing window is compared with the prediction from before it.
+The log odds are a mean, a slow wandering (Ornstein-Uhlenbeck) and a daily cycle. A Kalman filter (Durbin & Koopman
+2012, ch. 4) follows them on hourly counts, with innovations cut as Huber's so that an episode does not become the
+baseline. Each trailing window is compared with the prediction from before it.
 """
 
 from __future__ import annotations
@@ -14,20 +14,30 @@ import numpy as np
 from analysis.trends.calendar import Floats, Ints
 from analysis.trends.windows import trailing_sum, window_starts
 
+FEWEST = 8  # posts in a window below which a share says nothing
 BLOCK = 3600.0  # s of counts that one update of the filter takes together
 WANDER, MEMORY = 0.2, 86400.0  # standard deviation of the wandering (log odds) and seconds until it is forgotten to 1/e
-MEAN_PRIOR, CYCLE_PRIOR = 2.0, 0.15  # standard deviations of the mean and of each of cosine and sine
+MEAN_PRIOR, CYCLE_PRIOR = 2.0, 0.1  # standard deviations of the mean and of each of cosine and sine
 CUT = 2.0  # innovations beyond this many standard deviations are cut
+SHIFT, SHIFT_SPREAD = 0.8, 0.3  # log odds that a shift worth telling moves: .3 becomes about .49
+DISPERSION_BLOCKS, TOLERANCE = 336, 1.2  # blocks looked back on, and how far above binomial is still chance
+CHI_MEDIAN = 0.455  # median of a chi-square variable with one degree of freedom
+QUADRATURE = 7  # nodes of Gauss-Hermite
+NO_EVIDENCE = -5.0  # floor of a log Bayes factor, so that no single window vetoes the others
 
 
 @dataclass(frozen=True)
 class Filtered:
-    """The filter after each block: its last row's end (`row`, exclusive), state means (b, 4) and covariances (b, 4, 4)."""
+    """The filter after each block: its end (`row`, exclusive), state means (b, 4), covariances (b, 4, 4).
+
+    `dispersion` (b,) is at least 1: how much wider than binomial the blocks so far scatter (threads, copied posts).
+    """
 
     row: Ints
     time: Floats
     mean: Floats
     covariance: Floats
+    dispersion: Floats
 
 
 def _design(hour: Floats) -> Floats:
@@ -49,13 +59,20 @@ def follow(times: Floats, parts: Floats, totals: Floats, hour: Floats) -> Filter
     design = _design(np.add.reduceat(hour, starts) / (ends - starts))
     state, cov = np.zeros(4), np.diag([MEAN_PRIOR, WANDER, CYCLE_PRIOR, CYCLE_PRIOR]) ** 2
     means, covariances, last = np.empty((len(starts), 4)), np.empty((len(starts), 4, 4)), when[0]
+    dispersion, wider = np.ones(len(starts)), 1.0
+    squares: list[float] = []
     for i in range(len(starts)):
         state, cov = _predict(state, cov, when[i] - last)
         last = when[i]
         if n[i] > 0:
-            state, cov = _update(state, cov, design[i], float(x[i]), float(n[i]))
+            state, cov, square = _update(state, cov, design[i], float(x[i]), float(n[i]))
+            squares.append(square)
+        if len(squares) % 24 == 0 and squares:
+            typical = float(np.median(squares[-DISPERSION_BLOCKS:]))
+            wider = max(1.0, typical / CHI_MEDIAN / TOLERANCE)
+        dispersion[i] = wider
         means[i], covariances[i] = state, cov
-    return Filtered(ends.astype(np.int64), when, means, covariances)
+    return Filtered(ends.astype(np.int64), when, means, covariances, dispersion)
 
 
 def _predict(state: Floats, cov: Floats, elapsed: float) -> tuple[Floats, Floats]:
@@ -66,7 +83,7 @@ def _predict(state: Floats, cov: Floats, elapsed: float) -> tuple[Floats, Floats
     return state * fade, moved
 
 
-def _update(state: Floats, cov: Floats, design: Floats, x: float, n: float) -> tuple[Floats, Floats]:
+def _update(state: Floats, cov: Floats, design: Floats, x: float, n: float) -> tuple[Floats, Floats, float]:
     p = float(_expit(np.asarray(design @ state)))
     information = n * max(p * (1 - p), 0.01)
     gain = cov @ design
@@ -74,18 +91,18 @@ def _update(state: Floats, cov: Floats, design: Floats, x: float, n: float) -> t
     innovation = (x - n * p) / information
     bound = CUT * np.sqrt(variance)
     state = state + gain * (min(max(innovation, -bound), bound) / variance)
-    return state, cov - np.outer(gain, gain) / variance
+    return state, cov - np.outer(gain, gain) / variance, innovation**2 / variance
 
 
 @dataclass(frozen=True)
 class ShareWindow:
-    """One trailing window per row: the expected share, its standard error in log odds, posts, and the surprise (z)."""
+    """One trailing window per row: its parts and posts, the log odds expected before it, their error, dispersion."""
 
-    seconds: float
-    expected: Floats
-    error: Floats
+    parts: Floats
     posts: Floats
-    surprise: Floats
+    odds: Floats
+    error: Floats
+    dispersion: Floats
 
 
 def predict(filtered: Filtered, rows: Ints, times: Floats, hour: Floats) -> tuple[Floats, Floats]:
@@ -104,16 +121,35 @@ def predict(filtered: Filtered, rows: Ints, times: Floats, hour: Floats) -> tupl
 def share_window(
     times: Floats, parts: Floats, totals: Floats, hour: Floats, filtered: Filtered, seconds: float, step: float
 ) -> ShareWindow:
-    """Signed root deviance of the window's binomial count, shrunk by the uncertainty of the expectation."""
+    """The counts of each window (t - seconds, t] and what the blocks before it expect at t; `odds` NaN when unknown."""
     starts = window_starts(times, seconds, step)
-    x, n = trailing_sum(parts, starts), trailing_sum(totals, starts)
     odds, error = predict(filtered, starts, times, hour)
-    p = np.clip(_expit(odds), 1e-4, 1 - 1e-4)
-    seen = np.divide(x, n, out=p.copy(), where=n > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviance = np.where(seen > 0, seen * np.log(seen / p), 0) + np.where(
-            seen < 1, (1 - seen) * np.log((1 - seen) / (1 - p)), 0
-        )
-    root = np.sign(seen - p) * np.sqrt(np.maximum(2 * n * deviance, 0))
-    z = root / np.sqrt(1 + n * p * (1 - p) * error**2)
-    return ShareWindow(seconds, p, error, n, np.where(np.isnan(odds), 0.0, z))
+    block = np.maximum(np.searchsorted(filtered.row, starts, side="right") - 1, 0)
+    return ShareWindow(
+        trailing_sum(parts, starts), trailing_sum(totals, starts), odds, error, filtered.dispersion[block]
+    )
+
+
+def evidence(window: ShareWindow, side: int) -> Floats:
+    """Log Bayes factor of a shift up (`side` 1) or down (-1) by SHIFT +- SHIFT_SPREAD log odds, against none.
+
+    The binomial likelihood, averaged over the uncertain expectation with and without the shift (Gauss-Hermite).
+    """
+    odds = np.nan_to_num(window.odds)
+    shifted = _marginal(window, odds + side * SHIFT, np.hypot(window.error, SHIFT_SPREAD))
+    factor = (shifted - _marginal(window, odds, window.error)) / window.dispersion
+    usable = (window.posts >= FEWEST) & ~np.isnan(window.odds)
+    return np.where(usable, np.maximum(factor, NO_EVIDENCE), NO_EVIDENCE)
+
+
+def _marginal(window: ShareWindow, mean: Floats, spread: Floats) -> Floats:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(QUADRATURE)
+    odds = mean[:, None] + spread[:, None] * nodes
+    terms = window.parts[:, None] * odds - window.posts[:, None] * np.logaddexp(0, odds) + np.log(weights)
+    return np.asarray(np.logaddexp.reduce(terms, axis=1), dtype=np.float64)
+
+
+def mixture(evidences: list[Floats]) -> Floats:
+    """Log Bayes factor when each window length is as likely as the others: the log of their mean factor."""
+    stacked = np.minimum(np.array(evidences), 60.0)
+    return np.asarray(np.log(np.mean(np.exp(stacked), axis=0)), dtype=np.float64)

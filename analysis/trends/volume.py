@@ -7,6 +7,7 @@ of the last day. Rows enter it winsorised, so that one burst does not teach the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,16 +21,20 @@ WEEKDAY_PRIOR = 0.5  # days of usual volume added to each weekday
 LEVEL_WINDOW, LEVEL_PRIOR = 24.0, 6.0  # h: the level's window and the usual volume added to it
 WINSOR = 0.98  # quantile of row / baseline beyond which a row is cut
 STABILISER = 9.0 / 300.0  # posts^2 per second of window added in the log ratio: sparse rows weigh little
-UNKNOWN = np.nan
+TYPICAL = 0.3  # of the usual volume, added in the log ratio: twice a quiet hour is less news than twice a busy one
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Per row: `season` (posts a row, NaN before the first fit), `level` around 1, winsorised `clipped` posts."""
+    """Per row: `season` (posts, NaN before the first fit) x `level` (around 1) is expected.
+
+    `clipped` are winsorised posts, `typical` is the mean of the weeks before.
+    """
 
     season: Floats
     level: Floats
     clipped: Floats
+    typical: Floats
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class _Fit:
     profile: Floats  # (24,) posts a row by local hour
     weekday: Floats  # (7,) factors
     cap: float  # largest usual ratio of a row to its baseline
+    mean: float  # posts a row
 
     def predict(self, hour: Floats, weekday: Ints) -> Floats:
         by_hour = np.interp(hour, np.arange(24) + 0.5, self.profile, period=24)
@@ -58,15 +64,15 @@ def _fit(values: Floats, exposure: Floats, hour: Floats, weekday: Ints, age: Flo
     if mean == 0:
         factors = np.ones(7)
     ratio = values / np.maximum(usual * factors[weekday], 1e-9)
-    return _Fit(profile, factors, max(float(np.quantile(ratio, WINSOR)), 2.0) if mean else 2.0)
+    return _Fit(profile, factors, max(float(np.quantile(ratio, WINSOR)), 2.0) if mean else 2.0, float(mean))
 
 
 def baseline(times: Floats, values: Floats, exposure: Floats, calendar: Calendar, step: float) -> Baseline:
     """Expected posts of each row from the rows of earlier local days (season) and of the last day (level)."""
-    season, clipped = np.full(len(times), UNKNOWN), values.copy()
+    season, clipped, typical = np.full(len(times), np.nan), values.copy(), np.zeros(len(times))
     per_hour = max(3600.0 / step, 1.0)
     edges = calendar.day_edges()
-    for begin, end in zip(edges[1:-1], edges[2:], strict=True):
+    for begin, end in pairwise(edges[1:].tolist()):
         past = slice(int(np.searchsorted(calendar.day, calendar.day[begin] - HISTORY_DAYS)), int(begin))
         today = slice(int(begin), int(end))
         if past.stop == past.start:
@@ -74,6 +80,7 @@ def baseline(times: Floats, values: Floats, exposure: Floats, calendar: Calendar
         age = (calendar.day[begin] - calendar.day[past]).astype(np.float64)
         fit = _fit(clipped[past], exposure[past], calendar.hour[past], calendar.weekday[past], age, per_hour)
         season[today] = fit.predict(calendar.hour[today], calendar.weekday[today]) * exposure[today]
+        typical[today] = fit.mean
         clipped[today] = np.minimum(values[today], fit.cap * season[today] + 3)
     known = ~np.isnan(season)
     usual = np.where(known, season, 0.0)
@@ -81,7 +88,7 @@ def baseline(times: Floats, values: Floats, exposure: Floats, calendar: Calendar
     prior = LEVEL_PRIOR * per_hour * usual
     seen = trailing_sum(np.where(known, clipped, 0.0), starts) + prior
     level = seen / np.maximum(trailing_sum(usual, starts) + prior, 1e-9)
-    return Baseline(season, np.where(usual > 0, level, 1.0), clipped)
+    return Baseline(season, np.where(usual > 0, level, 1.0), clipped, typical)
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,6 @@ def window_counts(times: Floats, values: Floats, base: Baseline, seconds: float,
     seen = trailing_sum(values, starts)
     level = base.level[np.maximum(starts - 1, 0)]
     expected = trailing_sum(np.nan_to_num(base.season), starts) * level
-    extra = np.sqrt(STABILISER * seconds)
+    extra = np.sqrt(STABILISER * seconds) + TYPICAL * base.typical * seconds / step
     ratio = np.log((seen + extra) / (expected + extra))
     return WindowCounts(seconds, seen, expected, np.where(np.isnan(base.season[starts]), -np.inf, ratio))

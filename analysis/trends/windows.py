@@ -22,7 +22,7 @@ def window_starts(times: Floats, seconds: float, step: float) -> Ints:
 def trailing_sum(values: Floats, starts: Ints) -> Floats:
     """Sum of `values` from `starts[i]` to i, row i included."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
-    return np.maximum(sums[1:] - sums[starts], 0.0)
+    return np.asarray(np.maximum(sums[1:] - sums[starts], 0.0), dtype=np.float64)
 
 
 def scales(wanted: tuple[float, ...], step: float) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -59,16 +59,16 @@ def zone_named(name: str) -> ZoneInfo:
         ) from None
 
 
-def holiday_dates(country: str | None, first: datetime, last: datetime) -> frozenset[Any]:
-    """The public holidays of a country (ISO 3166 code) in the years of a series. Raises UsageError."""
+def holiday_dates(country: str | None, first: datetime, last: datetime) -> frozenset[date]:
+    """The public holidays of a country in the years of a series; none without one. Raises UsageError."""
     if country is None:
         return frozenset()
-    import holidays
+    from analysis.trends import UnknownCountry, public_holidays
 
     try:
-        return frozenset(holidays.country_holidays(country.upper(), years=range(first.year - 1, last.year + 2)))
-    except NotImplementedError:
-        raise UsageError(f"--holidays {country!r} is no country code that is known. Examples: JP, US, DE.") from None
+        return public_holidays(country, range(first.year - 1, last.year + 2))
+    except UnknownCountry as error:
+        raise UsageError(f"--holidays: {error}.") from None
 
 
 @click.command(epilog="Example: resonance analyse spikes --timezone Asia/Tokyo --holidays JP mentions.csv")
@@ -92,8 +92,8 @@ def spikes(file: str, timezone: str, country: str | None, sensitivity: str, stri
     the part of the total whose share is watched. Rows may be any regular time apart; a missing row is unknown, not
     zero.
 
-    Out come JSON lines: timestamp, expected, low, high (95% of usual rows), surprise, score (0..1, .5 is where a
-    balanced alert begins), alert (true on the row that opens an incident), active, direction, state (warming_up, ok,
+    Out come JSON lines: timestamp, expected, low, high (95% of usual rows), surprise, score (0..1, from .5
+    on an alert), alert (true on the row that opens an incident), active, direction, state (warming_up, ok,
     insufficient_data).
     """
     zone = zone_named(timezone)
@@ -105,7 +105,7 @@ def spikes(file: str, timezone: str, country: str | None, sensitivity: str, stri
     return code
 
 
-def _answers(rows: list[_Row], zone: ZoneInfo, off: frozenset[Any], sensitivity: str) -> Iterator[dict[str, Any]]:
+def _answers(rows: list[_Row], zone: ZoneInfo, off: frozenset[date], sensitivity: str) -> Iterator[dict[str, Any]]:
     from analysis import trends
 
     totals = [row.total for row in rows] if rows[0].total is not None else None

@@ -1,4 +1,4 @@
-"""One answer per row: expected value, surprise, alert. Strictly causal and stateless: call it again on the longer series."""
+"""One answer per row: expected value, surprise, alert. Strictly causal and stateless: recompute on a longer series."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from scipy.special import pdtr, pdtrc
 from analysis.trends.calendar import DAY, Calendar, Floats, local_calendar
 from analysis.trends.calibrate import against_daily_maxima
 from analysis.trends.incidents import Bools, Hysteresis, incidents
-from analysis.trends.share import follow, predict, share_window
+from analysis.trends.share import FEWEST, evidence, follow, mixture, predict, share_window
 from analysis.trends.volume import STABILISER, baseline, window_counts
 from analysis.trends.windows import STEP_ROWS, infer_step, scales
 
 COVERAGE_BOUND = 0.8  # rows observed less than this are left out
 WARM_UP = 3 * DAY  # s of history before a row is judged
-UP_SCALES = (900.0, 1800.0, 3600.0, 7200.0)
+UP_SCALES = (300.0, 900.0, 1800.0, 3600.0, 7200.0)
 DOWN_SCALES = (7200.0,)
-SHARE_SCALES = (1800.0, 3600.0, 7200.0)
+SHARE_DIP_EXTRA = 3.0  # a share that falls is seldom urgent
+SHARE_SCALES = (1800.0, 2700.0, 3600.0, 4500.0, 5400.0, 6300.0, 7200.0)
 LOG_SPREAD = 0.3  # prior spread of daily maxima of the log ratio
 CHANCE = 1e-5  # a volume window must also be this unlikely as a Poisson count: sparse topics never cry wolf
 DIP_POSTS, DIP_RATIO, DIP_EXTRA = 20.0, 0.3, 1.5  # a dip needs this many expected posts, so few seen, a higher bound
-SHARE_POSTS = 8  # posts in a window below which a share says nothing
 
 
 class Sensitivity(StrEnum):
@@ -46,12 +46,15 @@ class State(StrEnum):
     INSUFFICIENT_DATA = "insufficient_data"
 
 
-VOLUME_BOUNDS = {Sensitivity.LOW: 4.5, Sensitivity.BALANCED: 2.9, Sensitivity.HIGH: 2.0}
-SHARE_BOUNDS = {Sensitivity.LOW: 3.8, Sensitivity.BALANCED: 3.1, Sensitivity.HIGH: 2.6}
+VOLUME_BOUNDS = {Sensitivity.LOW: 3.5, Sensitivity.BALANCED: 2.6, Sensitivity.HIGH: 2.0}
+SHARE_BOUNDS = {Sensitivity.LOW: 3.5, Sensitivity.BALANCED: 2.35, Sensitivity.HIGH: 1.6}
 
 
 class Trend(NamedTuple):
-    """The answer for one row; `surprise` is in spreads of the series' own usual extremes (volume) or in z (share)."""
+    """The answer for one row.
+
+    `surprise` counts spreads above the series' own usual daily extreme (volume) or is a log Bayes factor (share).
+    """
 
     time: float
     expected: float | None
@@ -92,7 +95,7 @@ class Trends:
         )  # fmt: skip
         for time, expected, low, high, surprise, score, alert, active, direction, state in columns:
             band = (expected, low, high) if expected == expected else (None, None, None)
-            yield Trend(time, *band, surprise, score, alert, active, names[direction], state)
+            yield Trend(time, band[0], band[1], band[2], surprise, score, alert, active, names[direction], state)
 
 
 class _Judged(NamedTuple):
@@ -136,11 +139,11 @@ def detect(
     if n is None:
         judged = _judge_volume(t[kept], x[kept], seen[kept], calendar, step)
         bound = VOLUME_BOUNDS[sensitivity]
-        rule = Hysteresis(bound, bound / 2, 3600, 6 * 3600)
+        rule = Hysteresis(bound, bound / 2, 3600, 12 * 3600)
     else:
         judged = _judge_share(t[kept], x[kept], n[kept], calendar, step)
         bound = SHARE_BOUNDS[sensitivity]
-        rule = Hysteresis(bound, bound / 2, 3600, 6 * 3600)
+        rule = Hysteresis(bound, bound / 3, 1800, 3 * 3600)
     _fill(out, kept, judged, rule)
     return out
 
@@ -200,18 +203,13 @@ def _judge_volume(t: Floats, x: Floats, seen: Floats, calendar: Calendar, step: 
 
 def _judge_share(t: Floats, x: Floats, n: Floats, calendar: Calendar, step: float) -> _Judged:
     filtered = follow(t, x, n, calendar.hour)
-    up, down = np.zeros(len(t)), np.zeros(len(t))
-    enough = np.zeros(len(t), bool)
-    for seconds in scales(SHARE_SCALES, step):
-        w = share_window(t, x, n, calendar.hour, filtered, seconds, step)
-        fits = w.posts >= SHARE_POSTS
-        enough |= fits
-        up = np.maximum(up, np.where(fits, w.surprise, 0))
-        down = np.maximum(down, np.where(fits, -w.surprise, 0))
+    windows = [share_window(t, x, n, calendar.hour, filtered, s, step) for s in scales(SHARE_SCALES, step)]
+    up, down = (mixture([evidence(w, side) for w in windows]) for side in (1, -1))
+    enough = np.any([w.posts >= FEWEST for w in windows], axis=0)
     odds, error = predict(filtered, np.arange(len(t)), t, calendar.hour)
     spread = 2 * np.hypot(error, 1 / np.sqrt(np.maximum(n, 1) * 0.2))
     band = [1 / (1 + np.exp(-(odds + k * spread))) for k in (0, -1, 1)]
-    return _Judged(*band, up, down / DIP_EXTRA, enough)
+    return _Judged(band[0], band[1], band[2], up, down / SHARE_DIP_EXTRA, enough)
 
 
 def _fill(out: Trends, kept: NDArray[np.int64], judged: _Judged, rule: Hysteresis) -> None:
