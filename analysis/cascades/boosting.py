@@ -47,11 +47,12 @@ class Plan:
     """How to boost: few, small and different trees, since histories are short."""
 
     trees: int = 150
-    depth: int = 3
+    depth: int = 4
     rate: float = 0.06
     rows: float = 0.5  # share of the rows that a tree sees
     columns: float = 0.5  # share of the features that a tree may split
-    smallest: float = 15.0  # rows in a leaf
+    smallest: float = 30.0  # rows in a leaf
+    most: int = 8000  # rows that a tree sees, whatever their share
 
 
 def weighted_quantile(values: Floats, weights: Floats, level: float = 0.5) -> float:
@@ -67,9 +68,9 @@ def fit(x: Floats, y: Floats, weights: Floats, plan: Plan, seed: int) -> Boostin
     edges = np.quantile(x, np.linspace(0, 1, BINS + 1)[1:-1], axis=0).T
     codes = np.stack([np.searchsorted(e, column, side="left") for e, column in zip(edges, x.T, strict=True)], 1)
     start = weighted_quantile(y, weights)
-    answer, trees = np.full(len(y), start), []
+    answer, trees, share = np.full(len(y), start), [], min(plan.rows, plan.most / len(y))
     for _ in range(plan.trees):
-        rows = np.flatnonzero(rng.random(len(y)) < plan.rows)
+        rows = np.flatnonzero(rng.random(len(y)) < share)
         columns = np.sort(rng.permutation(x.shape[1])[: max(1, round(plan.columns * x.shape[1]))])
         feature, cut = _grow(codes[np.ix_(rows, columns)], np.sign(y - answer)[rows], weights[rows], plan)
         feature = columns[feature]

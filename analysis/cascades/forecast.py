@@ -2,20 +2,23 @@
 
 Growth from now to the end is learned by boosted trees (`boosting`) on `features`, weighted so that the error relative
 to the final number of reshares is what counts. The finished cascades are cut into blocks in their given order (that
-of time, where the source keeps it); each block is forecast by trees that never saw it, and these errors, in units of
-their expected spread, give the interval and the probabilities (cross-conformal prediction: Vovk, Ann. Math. Artif.
-Intell. 2015; normalised residuals: Papadopoulos, Gammerman, Vovk 2008).
+of time, where the source keeps it); each block is forecast by trees that never saw it. These errors, in units of
+their expected spread, give an interval that holds in every block (cross-conformal prediction: Vovk, Ann. Math. Artif.
+Intell. 2015; normalised residuals: Papadopoulos, Gammerman, Vovk 2008), and the probability of ending large (logistic
+in the forecast's distance from the threshold: Platt 1999).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
 
 from analysis.cascades import boosting, features, kernel
 from analysis.cascades.boosting import Boosting, Plan
@@ -29,8 +32,12 @@ NEARBY = (0.7, 0.85, 1.0, 1.2, 1.4)  # horizons learned beside the one that is a
 GRID = tuple(120.0 * 2**k for k in range(12))  # 2 minutes to 2.8 days, for any age
 LEVELS = np.concatenate([[0.005, 0.015], np.arange(0.025, 0.9751, 0.025), [0.985, 0.995]])
 COVERAGE = 0.9
+ENDS = np.array([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+BEYOND = 1.25  # no forecast lies above the largest size learned from times this, or twice the present size
+MOST = 5000  # the latest finished cascades that are learned from
 TOP = 0.05
 DRAWS = 400
+RIDGE = 1.0
 SMALLEST_SPREAD = 0.01  # of the logarithm of growth
 
 
@@ -61,38 +68,48 @@ class Forecast:
 class Forecaster:
     """Trees of each block for log growth, trees for its expected error, and quantiles of error / expected error.
 
-    `errors`: (ages, levels), one row per age of `ages` (seconds), at the probabilities LEVELS. `finals`: final sizes
-    learned from, at the probabilities 0, 0.001 ... 1.
+    `errors`: (ages, levels), one row per age of `ages` (seconds), at the probabilities LEVELS; `band`: (ages, 2), the
+    ends of the interval in the same unit; `top`: (ages, 2), logistic coefficients of ending large. `finals`: final
+    sizes learned from, at the probabilities 0, 0.001 ... 1.
     """
 
     growth: tuple[Boosting, ...]
     spread: Boosting
     ages: Floats
     errors: Floats
+    band: Floats
+    top: Floats
     finals: Floats
 
     @classmethod
     def fit(
         cls, history: Sequence[Cascade], ages: Sequence[float] = GRID, plan: Plan | None = None, seed: int = 1
     ) -> Forecaster:
-        """Learn from finished cascades how they grow from `ages` (seconds) to a week. Raises TooFewCascades."""
-        plan = plan or Plan(smallest=30)
-        rows = _Rows.of(history, np.asarray(ages, float))
-        blocks = np.arange(len(history)) * BLOCKS // len(history)
+        """Learn from finished cascades (the latest MOST of them) how they grow from `ages` (seconds) to a week.
+
+        Raises TooFewCascades below LEAST. About 5 s for 1,000 cascades and 5 ages on one core.
+        """
+        plan, kept = plan or Plan(), history[-MOST:]
+        rows = _Rows.of(kept, np.asarray(ages, float))
+        block = (np.arange(len(kept)) * BLOCKS // len(kept))[rows.cascade]
         trees, outside = [], np.zeros(len(rows.y))
-        for block in range(BLOCKS):
-            held = blocks[rows.cascade] == block
-            model = boosting.fit(rows.x[~held], rows.y[~held], rows.weight[~held], plan, seed + block)
+        for b in range(BLOCKS):
+            held = block == b
+            model = boosting.fit(rows.x[~held], rows.y[~held], rows.weight[~held], plan, seed + b)
             outside[held] = model.predict(rows.x[held])
             trees.append(model)
         error = rows.y - np.maximum(outside, 0.0)
-        calm = Plan(trees=60, depth=plan.depth, smallest=2 * plan.smallest)
-        size = np.log(np.abs(error) + SMALLEST_SPREAD)
-        spread = boosting.fit(rows.x, size, np.ones(len(size)), calm, seed)
+        calm = replace(plan, trees=min(plan.trees, 60), depth=3, smallest=2 * plan.smallest)
+        spread = boosting.fit(rows.x, np.log(np.abs(error) + SMALLEST_SPREAD), np.ones(len(error)), calm, seed)
         ratio = error / _spread(spread, rows.x)
-        by_age = np.stack([_conformal(ratio[rows.age == k]) for k in range(len(ages))])
+        at = [rows.age == k for k in range(len(ages))]
+        errors = np.stack([_conformal(ratio[here], LEVELS) for here in at])
+        band = np.stack([_widest([ratio[here & (block == b)] for b in range(BLOCKS)]) for here in at])
+        large = np.log(np.quantile(rows.final, 1 - TOP))
+        end = np.log(np.tile(rows.final, len(ages)))
+        top = np.stack([_logistic((end - error - large)[here], end[here] > large) for here in at])
         finals = np.quantile(rows.final, np.linspace(0, 1, 1001))
-        return cls(tuple(trees), spread, np.asarray(ages, float), by_age, finals)
+        return cls(tuple(trees), spread, np.asarray(ages, float), errors, band, top, finals)
 
     @classmethod
     def around(cls, history: Sequence[Cascade], age: float, seed: int = 1) -> Forecaster:
@@ -108,7 +125,13 @@ class Forecaster:
 
     def save(self, path: Path) -> None:
         """Write the coefficients, nothing else, as .npz."""
-        parts: dict[str, Any] = {"ages": self.ages, "errors": self.errors, "finals": self.finals}
+        parts: dict[str, Any] = {
+            "ages": self.ages,
+            "errors": self.errors,
+            "band": self.band,
+            "top": self.top,
+            "finals": self.finals,
+        }
         for i, trees in enumerate((self.spread, *self.growth)):
             parts |= {f"feature{i}": trees.feature.astype(np.int8), f"threshold{i}": trees.threshold}
             parts |= {f"leaf{i}": trees.leaf, f"start{i}": np.array(trees.start)}
@@ -126,8 +149,8 @@ class Forecaster:
             )
             for i in range(count)
         ]
-        ages, errors, finals = (kept[part].astype(float) for part in ("ages", "errors", "finals"))
-        return cls(tuple(trees[1:]), trees[0], ages, errors, finals)
+        rest = (kept[part].astype(float) for part in ("ages", "errors", "band", "top", "finals"))
+        return cls(tuple(trees[1:]), trees[0], *rest)
 
     def forecast(
         self, cascades: Sequence[Cascade], age: float | Floats, reference: Sequence[float] | Floats | None = None
@@ -137,26 +160,43 @@ class Forecaster:
         `reference`: final sizes whose largest 5% p_top asks for; None: those learned from; empty: the cascades asked.
         """
         asked = np.broadcast_to(np.asarray(age, float), (len(cascades),))
+        if not len(cascades):
+            none = np.empty(0)
+            return Forecast(none, none, none, none, none, none, none, float(self.finals[0]))
         known = np.array([max(c.known_age(a), 1.0) for c, a in zip(cascades, asked, strict=True)])
         x, observed = features.matrix(cascades, known), features.sizes(cascades, known)
-        middle = np.mean([np.maximum(trees.predict(x), 0.0) for trees in self.growth], axis=0)
-        quantiles = self._errors_at(known) * _spread(self.spread, x)[:, None]
-        sizes = np.maximum(observed[:, None] * np.exp(middle[:, None] + quantiles), observed[:, None])
-        ceiling = np.maximum(1.25 * self.finals[-1], 2 * observed)[:, None]
-        sizes = np.minimum(np.maximum.accumulate(sizes, axis=1), ceiling)
-        size = np.minimum(observed * np.exp(middle), ceiling[:, 0])
-        low, high = (_at(sizes, p) for p in ((1 - COVERAGE) / 2, (1 + COVERAGE) / 2))
-        finals = self.finals if reference is None else np.asarray(reference, float)
-        return Forecast(
-            known, observed, size, np.minimum(np.floor(low), size), np.maximum(np.ceil(high), size),
-            _p_top(sizes, finals), kernel.reproduction(cascades, known), float(self.finals[0]),
-        )  # fmt: skip
+        growth = np.mean([np.maximum(trees.predict(x), 0.0) for trees in self.growth], axis=0)[:, None]
+        spread, now = _spread(self.spread, x)[:, None], observed[:, None]
+        ceiling = np.maximum(BEYOND * self.finals[-1], 2 * now)
 
-    def _errors_at(self, ages: Floats) -> Floats:
-        """Error quantiles at any age, between those of `ages` on a logarithmic scale."""
+        def reached(errors: Floats) -> Floats:
+            sizes: Floats = np.clip(now * np.exp(growth + errors), now, ceiling)
+            return sizes
+
+        size = reached(np.zeros_like(growth))[:, 0]
+        low, high = reached(self._at(known, self.band) * spread).T
+        finals = self.finals if reference is None else np.asarray(reference, float)
+        if len(finals):
+            threshold = float(np.quantile(finals, 1 - TOP))
+        else:
+            threshold = _expected_threshold(reached(self._at(known, self.errors) * spread))
+        a, b = self._at(known, self.top).T
+        return Forecast(
+            age=known,
+            observed=observed,
+            size=size,
+            low=np.minimum(np.floor(low), size),
+            high=np.maximum(np.ceil(high), size),
+            p_top=expit(a + b * np.log(size / threshold)),
+            reproduction=kernel.reproduction(cascades, known),
+            floor=float(self.finals[0]),
+        )
+
+    def _at(self, ages: Floats, table: Floats) -> Floats:
+        """Rows of a table by age, at any age: between those learned on a logarithmic scale."""
         order = np.argsort(self.ages)
-        axis, table = np.log(self.ages[order]), self.errors[order]
-        return np.stack([np.interp(np.log(ages), axis, column) for column in table.T], axis=1)
+        axis = np.log(self.ages[order])
+        return np.stack([np.interp(np.log(ages), axis, column) for column in table[order].T], axis=1)
 
 
 @dataclass(frozen=True)
@@ -190,38 +230,33 @@ def _spread(trees: Boosting, x: Floats) -> Floats:
     return spread
 
 
-def _conformal(ratio: Floats) -> Floats:
-    """Quantiles of the errors at LEVELS, moved outwards by the one unseen cascade (split-conformal ranks)."""
+def _conformal(ratio: Floats, levels: Floats) -> Floats:
+    """Quantiles of the errors, moved outwards by the one cascade that is not there yet (split-conformal ranks)."""
     n, ordered = len(ratio), np.sort(ratio)
-    above = np.ceil((n + 1) * LEVELS) - 1
-    below = np.floor((n + 1) * LEVELS) - 1
-    rank = np.where(LEVELS > 0.5, above, below)
+    rank = np.where(levels > 0.5, np.ceil((n + 1) * levels), np.floor((n + 1) * levels)) - 1
     quantiles: Floats = ordered[np.clip(rank, 0, n - 1).astype(int)]
     return quantiles
 
 
-def _at(sizes: Floats, level: float) -> Floats:
-    return np.array([np.interp(level, LEVELS, row) for row in sizes]) if len(sizes) else np.empty(0)
+def _widest(blocks: Sequence[Floats]) -> Floats:
+    """Ends of an interval that holds in every block: what comes is a new period, not a draw from the old ones."""
+    ends = np.stack([_conformal(ratio, ENDS) for ratio in blocks])
+    return np.array([ends[:, 0].min(), ends[:, 1].max()])
 
 
-def _p_top(sizes: Floats, finals: Floats) -> Floats:
-    """Probability of each cascade to end above the 95% quantile of `finals`, or among the top 5% of those asked."""
-    if len(finals):
-        threshold = np.quantile(finals, 1 - TOP)
-        return np.array([1 - _level_of(row, threshold) for row in sizes])
-    if not len(sizes):
-        return np.empty(0)
+def _logistic(x: Floats, happened: NDArray[np.bool_]) -> Floats:
+    """Intercept and slope of P(happened) by penalised maximum likelihood (Newton); the slope is not negative."""
+    design, coefficients = np.column_stack([np.ones(len(x)), x]), np.array([0.0, 1.0])
+    for _ in range(25):
+        p = expit(design @ coefficients)
+        pull = design.T @ (happened - p) - RIDGE * (coefficients - [0.0, 1.0])
+        bend = (design * (p * (1 - p))[:, None]).T @ design + RIDGE * np.eye(2)
+        coefficients = coefficients + np.clip(np.linalg.solve(bend, pull), -1.0, 1.0)
+    return np.array([coefficients[0], max(coefficients[1], 0.0)])
+
+
+def _expected_threshold(sizes: Floats) -> float:
+    """Where the largest 5% of cascades begin when each ends at one of its quantiles (cascades, levels) by chance."""
     rng = np.random.default_rng(0)
     draws = np.stack([np.interp(rng.random(DRAWS), LEVELS, row) for row in sizes])
-    line = np.sort(draws, axis=0)[-max(1, round(TOP * len(sizes)))]
-    share: Floats = np.mean(draws >= line, axis=1)
-    return share
-
-
-def _level_of(row: Floats, threshold: float) -> float:
-    """Where the threshold lies in a row of quantiles: a probability, never quite 0 or 1."""
-    distinct = np.maximum.accumulate(np.log(row)) + 1e-9 * np.arange(len(row))
-    level = float(np.interp(np.log(threshold), distinct, LEVELS))
-    if threshold > row[-1]:
-        return 1 - float((1 - LEVELS[-1]) * row[-1] / threshold)
-    return level * float(threshold / row[0]) if threshold < row[0] else level
+    return float(np.median(np.quantile(draws, 1 - TOP, axis=0)))

@@ -74,4 +74,5 @@ def from_counts(
     after = np.searchsorted(level, reshares, side="left")
     low, high = level[after - 1], level[after]
     spread = axis[after - 1] + (axis[after] - axis[after - 1]) * (reshares - low) / (high - low)
+    spread = np.minimum(spread, axis[after])  # rounding
     return Cascade(spread, np.full(len(spread), np.nan), float(root_followers), float(moments[-1]), "counts")
