@@ -27,7 +27,9 @@ def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime) -
     known = values(incident, language, zone, title, now)
     over = kind == "resolved" or incident.state == "resolved"
     badge = said["labels"]["over" if over else "chance" if tone == "chance" else incident.severity]
-    heading = _title(said, incident, tone, known)
+    heading = lasting = _title(said, incident, tone, known)
+    if kind == "resolved":
+        heading = w.fill(said["title_over"].get(incident.rule, ""), known) or lasting
     return Message(
         kind=kind,
         language=language,
@@ -35,7 +37,7 @@ def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime) -
         severity=incident.severity,
         badge=badge,
         title=heading,
-        subject=_subject(said, incident, tone, heading, kind),
+        subject=_subject(said, incident, tone, lasting, kind),
         summary=tuple(_summary(said, incident, tone, known, over)),
         facts=tuple(_facts(said, incident, known, over)),
         quotes=() if kind == "resolved" else tuple(_quotes(incident.evidence[:QUOTES], language, zone, said)),
@@ -169,12 +171,9 @@ def _subject(said: dict[str, Any], incident: Incident, tone: Tone, title: str, k
 def _summary(
     said: dict[str, Any], incident: Incident, tone: Tone, known: dict[str, str | None], over: bool
 ) -> list[str]:
-    told = []
     if over:
-        told += w.sentences(said["summary"]["over_silent" if incident.rule == "silent_source" else "over"], known)
-        if incident.rule == "silent_source":
-            return told
-    told += w.sentences(_pick(said["summary"], incident, tone), known)
+        return w.sentences(said["summary"]["over_silent" if incident.rule == "silent_source" else "over"], known)
+    told = w.sentences(_pick(said["summary"], incident, tone), known)
     for rule in incident.facts.get("linked") or {}:
         told += w.sentences(said["summary"].get(f"linked_{rule}", []), known)
     return [text.replace("`", "") for text in told]
@@ -192,7 +191,7 @@ FACTS: dict[str, tuple[str, ...]] = {
 def _facts(said: dict[str, Any], incident: Incident, known: dict[str, str | None], over: bool) -> list[tuple[str, str]]:
     told = []
     for name in FACTS.get(incident.rule, ("began", "confidence")):
-        if over and name in ("now", "coverage", "taken"):
+        if over and name in ("now", "confidence", "coverage", "taken"):
             continue
         label, alternatives = said["facts"][name]
         told += [(label, text) for text in w.sentences(alternatives, known)]

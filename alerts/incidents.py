@@ -114,8 +114,9 @@ class _Writer:
 
     def _live(self, topic: str | None, rule: str, subject: str) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self.db.execute(
-            "SELECT * FROM incidents WHERE topic IS ? AND rule = ? AND subject = ? AND state <> 'resolved'",
-            (topic, rule, subject),
+            "SELECT * FROM incidents WHERE COALESCE(topic, '') = ? AND rule = ? AND subject = ? "
+            "AND state <> 'resolved'",
+            (topic or "", rule, subject),
         ).fetchone()
         return row
 

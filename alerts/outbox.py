@@ -80,13 +80,15 @@ class _Flight:
 
 
 _flights: WeakKeyDictionary[Store, dict[str, _Flight]] = WeakKeyDictionary()
+_one_pass = threading.Lock()
 
 
 def deliver(
     store: Store, settings: Settings, now: datetime, *, stop: Stop | None = None, patience: float = 30.0
 ) -> Delivered:
     """Send what is due. Returns when every channel is done or waits; a call that takes longer goes on behind."""
-    return _Pass(store, settings, now, stop).run(patience)
+    with _one_pass:
+        return _Pass(store, settings, now, stop).run(patience)
 
 
 def resend(store: Store, delivery_id: int, now: datetime) -> None:

@@ -50,6 +50,8 @@ class Incident:
     deliveries: tuple[dict[str, Any], ...] = ()
     related: tuple[tuple[int, str], ...] = field(default=())
     """(id, rule) of other incidents of the same topic that are going on."""
+    handle: str | None = None
+    """Of the account that it is about, as people know it."""
 
 
 def incident(store: Store, incident_id: int, *, evidence: int = 5) -> Incident:
@@ -85,6 +87,7 @@ def incident(store: Store, incident_id: int, *, evidence: int = 5) -> Incident:
             row["id"],
         ),
         related=_related(store, row),
+        handle=_handle(store, row),
     )
 
 
@@ -126,3 +129,11 @@ def _related(store: Store, row: Any) -> tuple[tuple[int, str], ...]:
         (row["topic"], row["id"], row["updated_at"]),
     )
     return tuple((r["id"], r["rule"]) for r in rows)
+
+
+def _handle(store: Store, row: Any) -> str | None:
+    """The handle of the account that a rising_user is about; its id without the prefix when the handle is unknown."""
+    if row["rule"] != "rising_user":
+        return None
+    known: str | None = store.one("SELECT handle FROM accounts WHERE id = ?", (row["subject"],))
+    return known or row["subject"].removeprefix("acct:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from alerts.message import Message, Quote
@@ -11,7 +12,8 @@ from alerts.wording import strings
 
 def plain(message: Message) -> str:
     """The whole message, one paragraph per part, ending with a line break."""
-    return terminal("\n".join(_lines(message)).strip() + "\n")
+    text = re.sub("\n{3,}", "\n\n", "\n".join(_lines(message)).strip())
+    return terminal(text + "\n")
 
 
 def _lines(message: Message) -> Iterable[str]:

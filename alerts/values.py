@@ -30,11 +30,13 @@ def values(incident: Incident, language: Language, zone: ZoneInfo, topic: str, n
     known |= _shares(facts, language)
     known |= _cascade(incident, language)
     known |= _linked(facts, language)
+    known |= _height(incident, language)
     known |= {
-        "account": _name(facts.get("account_handle") or facts.get("account")),
+        "account": _name(_account(incident)),
         "source": _name(facts.get("source") or (incident.subject if incident.rule == "silent_source" else None)),
         "rank": w.unit(language, "rank", w.number(_number(facts, "rank"))),
         "follower_rank": w.unit(language, "rank", w.number(_number(facts, "follower_rank"))),
+        "beyond": _beyond(facts),
         "resonance": w.number(_number(facts, "resonance")),
         "communities": _list(facts.get("communities"), language),
         "words": _list(facts.get("words"), language, 8),
@@ -94,6 +96,7 @@ def _times(incident: Incident, language: Language, zone: ZoneInfo, now: datetime
         "period": said["last_period"].format(period=w.duration(language, length)) if length else said["latest"],
     }
     if incident.resolved_at is not None:
+        told["since"] = None
         told["ended"] = w.clock(language, incident.resolved_at, zone)
         told["lasted"] = w.duration(language, incident.last_active_at - incident.began_at)
     last_seen = incident.facts.get("last_seen")
@@ -152,31 +155,36 @@ def _cascade(incident: Incident, language: Language) -> dict[str, str | None]:
 def _linked(facts: Mapping[str, Any], language: Language) -> dict[str, str | None]:
     linked = facts.get("linked") or {}
     volume, surge = linked.get("volume_spike") or {}, linked.get("negative_surge") or {}
-    share = percent_of(facts, "observed")
-    peak = facts.get("peak")
-    current, top = (share, percent_of(facts, "peak")) if _is_share(facts) else (None, None)
-    if not _is_share(facts):
-        current = w.unit(language, "posts", w.number(_number(facts, "observed")))
-        top = w.unit(language, "posts", w.number(_number(facts, "peak")))
     return {
         "linked_posts": w.unit(language, "posts", w.number(_number(volume, "observed"))),
         "linked_expected_posts": w.unit(language, "posts", w.number(_whole(_number(volume, "expected")))),
         "linked_share": w.percent(_number(surge, "observed")),
         "linked_expected_share": w.percent(_number(surge, "expected")),
-        "current": current,
-        "peak": top if peak is not None and peak != facts.get("observed") else None,
     }
 
 
-def _is_share(facts: Mapping[str, Any]) -> bool:
-    """Shares lie in 0..1 and their expectation does too; counts of posts rarely do both."""
-    band = [_number(facts, key) for key in ("observed", "expected", "high")]
-    return all(value is not None and 0 <= value <= 1 for value in band)
+def _beyond(facts: Mapping[str, Any]) -> str | None:
+    """Nothing to say, but known: somebody's influence ranks above the followers."""
+    rank, follower_rank = _number(facts, "rank"), _number(facts, "follower_rank")
+    return "" if rank is not None and follower_rank is not None and rank < follower_rank else None
 
 
-def percent_of(facts: Mapping[str, Any], key: str) -> str | None:
-    """A fact as a percentage."""
-    return w.percent(_number(facts, key))
+def _height(incident: Incident, language: Language) -> dict[str, str | None]:
+    """The value now and at its height, in the rule's unit."""
+    facts = incident.facts
+    observed, peak = _number(facts, "observed"), _number(facts, "peak")
+
+    def said(value: float | None) -> str | None:
+        if incident.rule == "negative_surge":
+            return w.percent(value)
+        unit = {"volume_spike": "posts", "viral_cascade": "shares"}.get(incident.rule)
+        return w.unit(language, unit, w.number(value)) if unit else None
+
+    return {
+        "current": said(observed),
+        "peak": said(peak) if peak is not None and peak != observed else None,
+        "top": said(observed if peak is None else peak),
+    }
 
 
 def _number(facts: Mapping[str, Any], key: str) -> float | None:
@@ -192,6 +200,13 @@ def _float(value: Any) -> float | None:
 def _whole(value: float | None) -> float | None:
     """Counts of people and posts: no false precision from ten upwards, one decimal below."""
     return None if value is None else round(value) if abs(value) >= 3 else round(value, 1)
+
+
+def _account(incident: Incident) -> str | None:
+    """Who it is about: what the rule calls the account, unless that is only its id."""
+    told = incident.facts.get("account")
+    name = told if isinstance(told, str) and told != incident.subject else incident.handle
+    return f"@{name.lstrip('@')}" if name else None
 
 
 def _name(value: Any) -> str | None:
