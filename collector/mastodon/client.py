@@ -117,8 +117,14 @@ class MastodonClient:
             return self._object(now, self.api.instance_v1)
 
     def verify(self, now: datetime) -> None:
-        """Raise NotAuthorised when the token is not good."""
-        self._object(now, self.api.app_verify_credentials)
+        """Raise NotAuthorised when the token is not good; some servers know only one of the two ways to ask."""
+        try:
+            self._object(now, self.api.app_verify_credentials)
+        except (NotAuthorised, Refused) as first:
+            try:
+                self._object(now, self.api.account_verify_credentials)
+            except Refused:
+                raise first from None
 
     def _list(self, now: datetime, call: Callable[[], object]) -> list[Fields]:
         answer = self._ask(now, call)

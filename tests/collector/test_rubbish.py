@@ -17,12 +17,13 @@ from store.text import clean
 
 NOW = datetime(2026, 10, 6, tzinfo=UTC)
 ID = "2106897152209846272"
+texts = st.text(st.characters(), max_size=30)  # lone surrogates too
 scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
     st.floats(),
-    st.text(max_size=12),
+    texts,
     st.just(ID),
     st.just("2026-10-05T12:00:00Z"),
 )
@@ -43,7 +44,7 @@ entities = objects(
 )
 posts = objects(
     id=st.just(ID),
-    text=st.text(max_size=30),
+    text=texts,
     author_id=st.just("1"),
     created_at=st.just("2026-10-05T12:00:00.000Z"),
     edit_history_tweet_ids=st.just([ID]),
@@ -52,7 +53,7 @@ posts = objects(
     ),
     public_metrics=objects(like_count=st.integers(0, 9)),
     entities=entities,
-    note_tweet=objects(text=st.text(), entities=entities),
+    note_tweet=objects(text=texts, entities=entities),
     withheld=st.none(),
 )
 users = objects(id=st.just("1"), username=st.just("ann"), public_metrics=objects(followers_count=st.integers(0, 9)))
@@ -62,13 +63,13 @@ answers = objects(
     errors=st.lists(objects(resource_id=st.just(ID), type=st.just("x/resource-not-found")), max_size=2),
     meta=st.just({}),
 )
-people = objects(id=st.just("1"), acct=st.just("ann"), url=st.just("https://a.example/@ann"), note=st.text(max_size=20))
+people = objects(id=st.just("1"), acct=st.just("ann"), url=st.just("https://a.example/@ann"), note=texts)
 plain = objects(
     id=st.just("5"),
     uri=st.just("https://a.example/5"),
     created_at=st.just("2026-10-05T12:00:00.000Z"),
     visibility=st.just("public"),
-    content=st.text(max_size=30),
+    content=texts,
     account=people,
     in_reply_to_id=st.just("6"),
     mentions=st.lists(people, max_size=2),
