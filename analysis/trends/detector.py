@@ -47,7 +47,7 @@ class State(StrEnum):
 
 
 VOLUME_BOUNDS = {Sensitivity.LOW: 3.5, Sensitivity.BALANCED: 2.6, Sensitivity.HIGH: 2.0}
-SHARE_BOUNDS = {Sensitivity.LOW: 3.5, Sensitivity.BALANCED: 2.35, Sensitivity.HIGH: 1.6}
+SHARE_BOUNDS = {Sensitivity.LOW: 3.5, Sensitivity.BALANCED: 2.4, Sensitivity.HIGH: 1.6}
 
 
 class Trend(NamedTuple):
@@ -143,7 +143,7 @@ def detect(
     else:
         judged = _judge_share(t[kept], x[kept], n[kept], calendar, step)
         bound = SHARE_BOUNDS[sensitivity]
-        rule = Hysteresis(bound, bound / 3, 1800, 3 * 3600)
+        rule = Hysteresis(bound, bound / 2, 900, 2 * 3600)
     _fill(out, kept, judged, rule)
     return out
 

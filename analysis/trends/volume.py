@@ -20,7 +20,7 @@ HOUR_PRIOR = 3.0  # h of average volume added to each hour of the profile
 WEEKDAY_PRIOR = 0.5  # days of usual volume added to each weekday
 LEVEL_WINDOW, LEVEL_PRIOR = 24.0, 6.0  # h: the level's window and the usual volume added to it
 WINSOR = 0.98  # quantile of row / baseline beyond which a row is cut
-STABILISER = 9.0 / 300.0  # posts^2 per second of window added in the log ratio: sparse rows weigh little
+STABILISER = 4.0 / 300.0  # posts^2 per second of window added in the log ratio: sparse rows weigh little
 TYPICAL = 0.3  # of the usual volume, added in the log ratio: twice a quiet hour is less news than twice a busy one
 
 
