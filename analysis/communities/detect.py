@@ -47,9 +47,10 @@ def detect_matrix(matrix: Any, *, seed: int = 0) -> tuple[IntArray, IntArray]:
 
     Notes
     -----
-    Every component is taken for itself. Nodes that hang on by one link follow their neighbour. The fine groups are as
-    many as the Bethe Hessian finds; they come from regularised spectral clustering and a degree-corrected block model;
-    the coarse ones join them where that costs least. A group that is not connected is split.
+    Every component is taken for itself; nodes that hang on by one link follow their neighbour. How many groups can be
+    told from chance is the Bethe Hessian's answer; the coarse ones are as many as stand before the largest fall of the
+    eigenvalues among these. They come from regularised spectral clustering and a degree-corrected block model, the fine
+    ones from the same inside each coarse one. A group that is not connected is split.
     """
     size = matrix.shape[0]
     coarse, fine = np.full(size, NONE), np.full(size, NONE)
@@ -83,14 +84,14 @@ def _component(matrix: Any, seed: int) -> tuple[IntArray, IntArray]:
     links = inner.copy()
     links.data = np.ones_like(links.data)
     groups = spectral.count_groups(links)
-    upper = _halves(inner, groups, seed) if groups > 1 else np.zeros(len(core), np.int64)
+    upper = _outstanding(inner, groups, seed) if groups > 1 else np.zeros(len(core), np.int64)
     lower = _within(inner, upper, seed)
     place = np.zeros((matrix.shape[0], 2), np.int64)
     place[core] = np.column_stack([upper, lower])
     return place[leader, 0], place[leader, 1]
 
 
-def _halves(inner: Any, groups: int, seed: int) -> IntArray:
+def _outstanding(inner: Any, groups: int, seed: int) -> IntArray:
     """The groups that stand out most among the first `groups` eigenvectors."""
     values, vectors = spectral.leading(inner, min(groups + 1, inner.shape[0] - 1))
     chosen = spectral.gap(values)

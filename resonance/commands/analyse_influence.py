@@ -72,7 +72,7 @@ def influence(
     rows = list(tables.read_rows(file, ("source", "target", "time", "kind"), _parse, skipped))
     code = skipped.finish(strict)
     end = until.astimezone(UTC).timestamp()
-    interactions = _columns(rows).before(end)
+    interactions = _columns([row for row in rows if row.time < end])
     if not len(interactions):
         raise NothingUsable(f"{file}: no row lies before {until.isoformat()}. Is --until right?")
     exclusions = Exclusions() if everything else _exclusions(interactions, own, bot)
