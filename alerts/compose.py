@@ -181,15 +181,18 @@ def _summary(
 
 FACTS: dict[str, tuple[str, ...]] = {
     "volume_spike": ("began", "now", "confidence", "mood", "words", "communities", "coverage", "taken"),
-    "negative_surge": ("began", "now", "confidence", "words", "communities", "coverage", "taken"),
+    "negative_surge": ("began", "now", "confidence", "mood", "words", "communities", "coverage", "taken"),
     "viral_cascade": ("began", "forecast", "mood", "communities", "taken"),
     "rising_user": ("resonance", "communities", "taken"),
-    "silent_source": ("taken",),
+    "silent_source": ("reason", "taken"),
 }
 
 
 def _facts(said: dict[str, Any], incident: Incident, known: dict[str, str | None], over: bool) -> list[tuple[str, str]]:
     told = []
+    known = known | (
+        {"negative_part": None} if known.get("observed_part") and incident.rule == "negative_surge" else {}
+    )
     for name in FACTS.get(incident.rule, ("began", "confidence")):
         if over and name in ("now", "confidence", "coverage", "taken"):
             continue

@@ -69,7 +69,7 @@ class _Writer:
             if live is not None:
                 self._maybe_end(live)
             return
-        if live is not None and live["historic"] and signal.raised and not self._is_old(signal):
+        if live is not None and live["historic"] and signal.raised and self._began_lately(signal):
             self._end(live, None, "a new beginning")
             live = None
         if live is not None:
@@ -82,7 +82,7 @@ class _Writer:
         ended = self._cooling(signal)
         if ended is None:
             self._open(signal)
-        elif ended["by_person"] and not signal.raised:
+        elif ended["by_person"] and not self._paused(ended):
             self.db.execute("UPDATE incidents SET last_active_at = ? WHERE id = ?", (iso(self.now), ended["id"]))
         else:
             self._reopen(ended, signal)
@@ -102,7 +102,15 @@ class _Writer:
         if signal.rule == "silent_source":
             return False
         limit = self.now - self.settings.max_age
-        return signal.began_at < limit and (self._newest(signal) or signal.began_at) < limit
+        newest = signal.evidence_at or self._newest(signal) or signal.began_at
+        return not self._began_lately(signal) and newest < limit
+
+    def _began_lately(self, signal: Signal) -> bool:
+        return signal.began_at >= self.now - self.settings.max_age
+
+    def _paused(self, row: dict[str, Any]) -> bool:
+        """Was it quiet for long enough to count as over, whoever had ended it?"""
+        return self.now - from_iso(row["last_active_at"]) >= HABITS[row["rule"]].quiet
 
     def _newest(self, signal: Signal) -> datetime | None:
         ids = [post_id for post_id, _ in signal.evidence]

@@ -19,6 +19,9 @@ from store.records import from_iso
 POSITIVE_BELOW = 0.15
 NEGATIVE_ABOVE = 0.4
 ENOUGH_POSTS = 8
+SAME_SHARE = 0.01
+"""Counts that give another share than the rule's (another period) are not told in one sentence with it."""
+SOURCES = {"x": "X", "mastodon": "Mastodon"}
 
 
 def values(incident: Incident, language: Language, zone: ZoneInfo, topic: str, now: datetime) -> dict[str, str | None]:
@@ -33,7 +36,8 @@ def values(incident: Incident, language: Language, zone: ZoneInfo, topic: str, n
     known |= _height(incident, language)
     known |= {
         "account": _name(_account(incident)),
-        "source": _name(facts.get("source") or (incident.subject if incident.rule == "silent_source" else None)),
+        "source": _source(incident),
+        "reason": line(str(facts["reason"]), 300) if facts.get("reason") else None,
         "rank": w.unit(language, "rank", w.number(_number(facts, "rank"))),
         "follower_rank": w.unit(language, "rank", w.number(_number(facts, "follower_rank"))),
         "beyond": _beyond(facts),
@@ -121,19 +125,21 @@ def _counts(facts: Mapping[str, Any], language: Language) -> dict[str, str | Non
 
 
 def _shares(facts: Mapping[str, Any], language: Language) -> dict[str, str | None]:
+    observed = _number(facts, "observed")
     low, high = (w.percent(_number(facts, key)) for key in ("low", "high"))
     negative, posts = _number(facts, "negative"), _number(facts, "posts")
-    part = None
+    part, share = None, negative_share(facts)
     if negative is not None and posts and isinstance(facts["negative"], int):
         part = w.strings(language)["units"]["part"].format(
             total=w.unit(language, "posts", w.number(posts)),
             part=w.unit(language, "posts", w.number(negative)) if language == "ja" else w.number(negative),
         )
     return {
-        "observed_share": w.percent(_number(facts, "observed")),
+        "observed_share": w.percent(observed),
         "expected_share": w.percent(_number(facts, "expected")),
         "band_share": w.span(language, low, high),
-        "negative_part": part or w.percent(negative_share(facts)),
+        "negative_part": part or w.percent(share),
+        "observed_part": part if share is not None and abs(share - (observed or 0)) < SAME_SHARE else None,
     }
 
 
@@ -141,9 +147,10 @@ def _cascade(incident: Incident, language: Language) -> dict[str, str | None]:
     facts = incident.facts
     age = _number(facts, "age_minutes")
     low, high = (w.number(_whole(_number(facts, key))) for key in ("forecast_low", "forecast_high"))
-    author = facts.get("author") or (incident.evidence[0].author if incident.evidence else None)
+    author = facts.get("author") or (facts.get("account") if incident.rule == "viral_cascade" else None)
+    author = author or (incident.evidence[0].author if incident.evidence else None)
     return {
-        "author": _name(author),
+        "author": _name(f"@{str(author).lstrip('@')}") if author else None,
         "age": w.duration(language, timedelta(minutes=age)) if age else None,
         "forecast_shares": w.unit(language, "shares", w.number(_whole(_number(facts, "forecast")))),
         "forecast_band": w.unit(language, "shares", w.span(language, low, high)),
@@ -200,6 +207,11 @@ def _float(value: Any) -> float | None:
 def _whole(value: float | None) -> float | None:
     """Counts of people and posts: no false precision from ten upwards, one decimal below."""
     return None if value is None else round(value) if abs(value) >= 3 else round(value, 1)
+
+
+def _source(incident: Incident) -> str | None:
+    told = incident.facts.get("source") or (incident.subject if incident.rule == "silent_source" else None)
+    return SOURCES.get(str(told)) or _name(told)
 
 
 def _account(incident: Incident) -> str | None:

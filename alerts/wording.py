@@ -75,7 +75,7 @@ def span(language: Language, low: str | None, high: str | None) -> str | None:
 def duration(language: Language, length: timedelta) -> str:
     """`45分`, `3時間`, `2 days`."""
     minutes = max(1, round(length.total_seconds() / 60))
-    if minutes < 120:
+    if minutes < 120 and minutes != 60:
         name, n = "minutes", minutes
     elif minutes < 48 * 60:
         name, n = "hours", round(minutes / 60)

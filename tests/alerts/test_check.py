@@ -7,6 +7,7 @@ from config import parse
 from sandbox.receivers import SmtpReceiver
 from tests.alerts.alert_cases import settings_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
 MAIL = """
 [[channels]]
 type = "email"

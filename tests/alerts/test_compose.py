@@ -22,7 +22,7 @@ FACTS = {
         "age_minutes": 95, "posts": 30, "negative": 1,
     },
     "rising_user": {"account": "hanako@mstdn.jp", "rank": 3, "follower_rank": 812, "resonance": 71.4},
-    "silent_source": {"source": "mstdn.jp", "last_seen": iso(NOW - timedelta(hours=7))},
+    "silent_source": {"source": "x", "reason": "429 until 12:00", "last_seen": iso(NOW - timedelta(hours=7))},
 }  # fmt: skip
 
 
@@ -43,13 +43,19 @@ def test_a_surge_in_japanese(store):
     message = told(store, surge(evidence=(("x:1", 1.0),)))
     text = plain(message)
     assert message.title == "「鳴海珈琲」への否定的な投稿が増えています"
-    assert "否定的な投稿の割合が 46%（48件のうち22件）に上がりました。" in text
+    assert "否定的な投稿の割合が46%（48件のうち22件）に上がりました。" in text
     assert "12%" in text and "5%〜20%" in text
     assert "11月22日(日) 18:00（30分前から）" in text
     assert "ほぼ確実です（>99%）" in text
     assert "返金してほしい" in text and "128件の共有" in text and "https://x.com/hanako/status/1" in text
     assert "ご判断ください" in text and "resonance alerts ack 1" in text
     assert "関西の常連" in text and "異物、返金" in text
+
+
+def test_counts_of_another_period_are_not_mixed_into_the_share(store):
+    text = plain(told(store, surge(facts={"posts": 90, "negative": 60})))
+    assert "割合が46%に上がりました。" in text
+    assert "否定的な投稿：始まってから90件のうち60件" in text
 
 
 def test_a_spike_in_english(store):
@@ -81,16 +87,26 @@ def test_without_any_fact_it_still_makes_sense(store, rule, language):
 
 def test_a_cascade_tells_its_forecast_with_its_range(store):
     text = plain(told(store, signal("viral_cascade", subject="x:1", observed=210.0, facts=FACTS["viral_cascade"])))
-    assert "95分で 210件の共有" in text and "約 900件の共有（90%の範囲で 400〜2,100件の共有）" in text and "71%" in text
+    assert "95分で210件の共有" in text and "約900件の共有（90%の範囲で400〜2,100件の共有）" in text and "71%" in text
 
 
 def test_a_rising_user_is_told_with_the_follower_rank(store):
     text = plain(told(store, signal("rising_user", subject="x:9", facts=FACTS["rising_user"]), "en"))
     assert "#3 by influence (#812 by followers)" in text
+    assert "more than the number of followers suggests" in text
+
+
+def test_an_account_is_called_by_its_handle_and_no_more_is_claimed_than_known(store):
+    add_post(store, "x:1", "a", author="hanako")
+    facts = {"account": "x:hanako", "rank": 3, "follower_rank": 2}
+    text = plain(told(store, signal("rising_user", subject="x:hanako", facts=facts), "en"))
+    assert "hanako now ranks #3" in text and "x:hanako" not in text
+    assert "more than the number of followers suggests" not in text
 
 
 def test_silence_is_unknown_not_zero(store):
     text = plain(told(store, signal("silent_source", topic=None, subject="mstdn.jp", facts=FACTS["silent_source"])))
+    assert "わかっていること：429 until 12:00" in text
     assert "7時間" in text and "「ゼロ」ではなく「不明」" in text
 
 
@@ -131,7 +147,9 @@ def test_the_end_says_so_and_suggests_nothing(store):
     apply(store, config, [signal()], NOW)
     apply(store, config, [signal(active=False)], NOW + timedelta(hours=2))
     message = compose(config, incident(store, 1), "resolved", NOW + timedelta(hours=2))
-    assert message.badge == "収束" and "収束しました" in message.summary[0]
+    assert message.badge == "収束" and message.title == "「鳴海珈琲」の投稿の数がふだんの範囲に戻りました"
+    assert message.summary == ("11月22日(日) 20:30 に収束しました。", "30分ほど続き、最も大きいときで48件でした。")
+    assert "急に増えています" in message.subject
     assert not message.advice and not message.quotes and not message.commands
 
 
@@ -143,6 +161,11 @@ def test_the_subject_stays_while_the_incident_grows(store):
     after = compose(config, incident(store, 1), "opened", NOW)
     assert (before.subject, before.thread) == (after.subject, after.thread)
     assert before.severity != after.severity
+
+
+def test_networks_have_their_names(store):
+    message = told(store, signal("silent_source", topic=None, subject="mastodon", facts={"source": "mastodon"}))
+    assert message.title == "Mastodon から投稿が届いていません"
 
 
 def test_a_removed_post_is_named_without_its_text_or_link(store):
@@ -165,7 +188,7 @@ def test_a_roll_up_begins_with_the_gravest(store):
     config = settings_of(language="en")
     apply(store, config, [signal("viral_cascade", subject="a"), surge()], NOW)
     rolled = compose_rollup(config, [(incident(store, n), "opened") for n in (1, 2)], 5)
-    assert rolled.title == "2 alerts in the last hour"
+    assert rolled.title == "2 alerts in one message"
     assert "[Critical]" in rolled.items[0] and "[Critical]" not in rolled.items[1]
 
 

@@ -23,6 +23,7 @@ from config.settings import EmailChannel
 from sandbox.receivers import SmtpReceiver
 from tests.alerts.alert_cases import NOW, add_post, settings_of, surge
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS:UserWarning")
 HOSTILE = (
     "<script>alert(1)</script> <img src=x onerror=alert(1)> \"'>{{ 7*7 }} {% raw %} https://evil.example \r\nBcc: a@b"
 )
@@ -161,7 +162,7 @@ def test_a_roll_up_has_no_unfilled_places(store, smtp):
     apply(store, told, [surge()], NOW)
     said = compose_rollup(told, [(incident(store, 1), "opened"), (incident(store, 1), "resolved")], 9)
     read = parsed(mail.build(told.channels[0], said, None, NOW))
-    assert "2 alerts in the last hour" in read["Subject"]
+    assert "2 alerts in one message" in read["Subject"]
     assert read.get_body(("html",)).get_content().count("#1 [") == 2
 
 

@@ -106,13 +106,29 @@ def test_back_after_the_cool_down_is_a_new_incident(store, settings):
     assert (change.kind, change.incident_id, change.queued) == ("opened", 2, 2)
 
 
-def test_what_a_person_ended_stays_ended_while_it_goes_on(store, settings):
+@pytest.mark.parametrize("raised", [True, False])
+def test_what_a_person_ended_stays_ended_while_it_goes_on(store, settings, raised):
     apply(store, settings, [signal()], NOW)
     people.resolve(store, 1, "hanako", minutes(5), "known")
-    for n in range(10, 900, 60):
-        assert apply(store, settings, [signal(raised=False)], minutes(n)) == []
+    for n in range(10, 900, 30):
+        assert apply(store, settings, [signal(raised=raised)], minutes(n)) == []
     assert incident(store, 1).state == "resolved"
-    assert kinds(apply(store, settings, [signal(raised=True, began_at=minutes(900))], minutes(900))) == ["reopened"]
+    assert kinds(apply(store, settings, [signal(began_at=minutes(960))], minutes(990))) == ["reopened"]
+
+
+def test_what_the_detector_calls_fresh_evidence_counts(store, settings):
+    began = NOW - timedelta(hours=9)
+    assert kinds(apply(store, settings, [signal(began_at=began, evidence_at=minutes(-10))], NOW)) == ["opened"]
+    old = signal("viral_cascade", subject="x:1", began_at=began, evidence_at=minutes(-300))
+    assert kinds(apply(store, settings, [old], NOW)) == ["historic"]
+
+
+def test_a_historic_incident_that_goes_on_is_not_told_later(store, settings):
+    old = signal(began_at=NOW - timedelta(hours=9), evidence_at=minutes(-300))
+    apply(store, settings, [old], NOW)
+    again = signal(began_at=NOW - timedelta(hours=9), evidence_at=minutes(5))
+    assert kinds(apply(store, settings, [again], minutes(10))) == ["updated"]
+    assert deliveries(store) == []
 
 
 def test_old_evidence_is_historic_and_never_sent(store, settings):
