@@ -173,7 +173,9 @@ class Alerts(Table):
     viral_probability: float = Field(
         0.5, gt=0, lt=1, description="A cascade is told when its chance of the top 5% reaches this."
     )
-    viral_reshares: int = Field(20, ge=1, description="... and its forecast reaches this many reshares.")
+    viral_reshares: int = Field(
+        20, ge=1, description="... and it has been reshared this often, and more than most of the topic's posts."
+    )
     silence_hours: float = Field(
         6, gt=0, description="A source without an answer or a post this long is told, if that is unusual."
     )

@@ -34,7 +34,7 @@ def open_store(settings: Settings, *, create: bool = True, read_only: bool = Fal
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Log lines for people on a terminal, JSON lines otherwise; never post text, never secrets."""
     render: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if sys.stderr.isatty()
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )

@@ -261,8 +261,17 @@ class _Writer:
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (m.post_id, iso(m.observed_at), m.observer, m.likes, m.reshares, m.replies, m.quotes, m.views),
             )
-            if done.rowcount:
+            if done.rowcount and self._moved(m):
                 self.changes.append(("metrics", m.post_id))
+
+    def _moved(self, m: Metrics) -> bool:
+        """Whether the counts differ from those that the same observer told before."""
+        last = self.connection.execute(
+            "SELECT likes, reshares, replies, quotes, views FROM metrics "
+            "WHERE post_id = ? AND observer = ? AND observed_at < ? ORDER BY observed_at DESC LIMIT 1",
+            (m.post_id, m.observer, iso(m.observed_at)),
+        ).fetchone()
+        return last is None or tuple(last) != (m.likes, m.reshares, m.replies, m.quotes, m.views)
 
     def _exists(self, post_id: str) -> bool:
         return self.connection.execute("SELECT 1 FROM posts WHERE id = ?", (post_id,)).fetchone() is not None

@@ -22,6 +22,7 @@ from resonance.pipeline.graph_rows import Level, write_events, write_memberships
 from resonance.pipeline.reading import Window, exclusions, interactions
 from store import Store
 from store.records import iso
+from store.text import fold
 
 KEPT = 1_000  # accounts that a run keeps
 SEED = 1
@@ -123,8 +124,9 @@ def _profiles(
         "AND p.removed_at IS NULL",
         (topic.slug, iso(window.start), iso(window.end)),
     )
-    tags = [(r["author_id"], tag.lower()) for r in rows for tag in json.loads(r["hashtags"])]
-    terms = [(r["author_id"], word) for r in rows for word in words(r["text"])]
+    own = _own_terms(topic)
+    tags = [(r["author_id"], tag) for r in rows for tag in map(fold, json.loads(r["hashtags"])) if tag not in own]
+    terms = [(r["author_id"], word) for r in rows for word in words(r["text"]) if word not in own]
     languages = [(r["author_id"], r["lang"]) for r in rows if r["lang"]]
     levels = {
         "coarse": {a: c for a, (c, _) in memberships.items()},
@@ -134,3 +136,8 @@ def _profiles(
         level: describe(members, hashtags=tags, words=terms, languages=languages, interactions=kept)
         for level, members in levels.items()
     }
+
+
+def _own_terms(topic: Topic) -> set[str]:
+    """What every post of a topic says sets no community apart."""
+    return {fold(term) for term in (*topic.keywords, *topic.phrases, *topic.hashtags)}

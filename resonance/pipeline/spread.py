@@ -235,13 +235,14 @@ def _write_forecast(
         ),
     )
     connection.execute(
-        "UPDATE refresh_requests SET priority = ?, asked_by = 'forecast', due_at = MIN(due_at, ?) WHERE post_id = ?",
-        (round(_stake(spread, f, i, now), 3), iso(now), spread.post_id),
+        "UPDATE refresh_requests SET priority = ?, asked_by = 'forecast' WHERE post_id = ?",
+        (round(_stake(spread, f, i, now), 2), spread.post_id),
     )
 
 
 def _stake(spread: Spread, f: Forecast, i: int, now: datetime) -> float:
-    """How much it is worth to look again, 0..1: the chance of being large, while it moves and is uncertain."""
-    alive = 1.0 if spread.per_hour > 0 or now - spread.started < timedelta(hours=2) else 0.2
+    """How much it is worth to look again soon, 0..1: the chance of being large, while it moves."""
+    if spread.per_hour < 1 and now - spread.started > timedelta(hours=2):
+        return 0.0
     uncertain = min(1.0, float((f.high[i] - f.low[i]) / max(f.size[i], 1.0)))
-    return alive * (0.2 + 0.8 * max(float(f.p_top[i]), 0.5 * uncertain))
+    return float(f.p_top[i]) * uncertain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from bisect import bisect_right
 from datetime import datetime, timedelta
 
 from analysis.influence.giveaway import is_giveaway
@@ -11,32 +13,60 @@ from store import Store
 from store.records import Signal, from_iso, iso
 
 YOUNG = timedelta(days=2)
+PAST = timedelta(days=60)
+FEWEST = 20
+POINTS = 48  # of the growth that a chart shows
+Chart = tuple[tuple[str, float | None, float | None, float | None, float | None], ...]
 LIVELY = timedelta(hours=3)  # a cascade without a reaction for so long is not going on
 
 
 def viral_signals(store: Store, settings: Settings, topic: Topic, now: datetime) -> list[Signal]:
-    """A signal for each young cascade that will probably end among the topic's largest."""
+    """A signal for each young cascade that will probably end among the topic's largest, and already stands out.
+
+    It stands out when it has been reshared more than nine in ten of the topic's posts ever were, or what the settings
+    ask for, whichever is more: a forecast from a handful of reshares is not worth an alert.
+    """
+    enough = max(settings.alerts.viral_reshares, _usual(store, topic, now))
     rows = store.query(
-        "SELECT c.*, p.text, p.author_id, a.handle FROM v_cascades_active c JOIN posts p ON p.id = c.post_id "
-        "LEFT JOIN accounts a ON a.id = p.author_id "
-        "WHERE c.topic = ? AND c.started_at >= ? AND c.p_top5 >= ? AND c.forecast >= ?",
-        (topic.slug, iso(now - YOUNG), settings.alerts.viral_probability, settings.alerts.viral_reshares + 1),
+        "SELECT c.*, v.text, v.author_id, v.author AS handle, v.label FROM v_cascades_active c "
+        "JOIN v_posts v ON v.id = c.post_id "
+        "WHERE c.topic = ? AND c.started_at >= ? AND c.p_top5 >= ? AND c.size > ?",
+        (topic.slug, iso(now - YOUNG), settings.alerts.viral_probability, enough),
     )
-    return [_signal(store, topic, row, now) for row in rows if not is_giveaway(row["text"])]
+    wanted = (row for row in rows if not is_giveaway(row["text"]) and not _continues(store, topic, row, now))
+    return [_signal(store, topic, row, now) for row in wanted]
 
 
-def _signal(store: Store, topic: Topic, row: object, now: datetime) -> Signal:
-    r = dict(row)  # type: ignore[call-overload]
+def _continues(store: Store, topic: Topic, row: sqlite3.Row, now: datetime) -> bool:
+    """Whether the author of a post that was told as spreading only goes on about it."""
+    told = store.one(
+        "SELECT 1 FROM incidents i JOIN posts p ON p.id = i.subject WHERE i.topic = ? AND i.rule = 'viral_cascade' "
+        "AND i.historic = 0 AND p.author_id = ? AND p.id <> ? AND i.opened_at >= ? AND i.opened_at <= ?",
+        (topic.slug, row["author_id"], row["post_id"], iso(now - YOUNG), iso(now)),
+    )
+    already = store.one("SELECT 1 FROM incidents WHERE subject = ? AND state <> 'resolved'", (row["post_id"],))
+    return told is not None and already is None
+
+
+def _usual(store: Store, topic: Topic, now: datetime) -> int:
+    """Reshares that nine in ten of the topic's spreading posts of the last weeks stayed below; 0: too few to say."""
+    sizes = [
+        row[0]
+        for row in store.query(
+            "SELECT size FROM cascades WHERE topic = ? AND started_at BETWEEN ? AND ? ORDER BY size",
+            (topic.slug, iso(now - PAST), iso(now - YOUNG)),
+        )
+    ]
+    return sizes[len(sizes) * 9 // 10] - 1 if len(sizes) >= FEWEST else 0
+
+
+def _signal(store: Store, topic: Topic, r: sqlite3.Row, now: datetime) -> Signal:
     last = store.one(
         "SELECT MAX(time_high) FROM interactions "
         "WHERE target_post_id = ? AND kind IN ('reshare', 'quote') AND time_high <= ?",
         (r["post_id"], iso(now)),
     )
     newest = from_iso(last) if last else from_iso(r["started_at"])
-    history = store.query(
-        "SELECT made_at, observed, size, low, high FROM forecasts WHERE topic = ? AND post_id = ? ORDER BY made_at",
-        (topic.slug, r["post_id"]),
-    )
     started = from_iso(r["started_at"])
     return Signal(
         rule="viral_cascade",
@@ -50,10 +80,11 @@ def _signal(store: Store, topic: Topic, row: object, now: datetime) -> Signal:
         confidence=float(r["p_top5"]),
         severity="info",
         evidence=((r["post_id"], 1.0), *_answers(store, r["post_id"])),
-        series=tuple((h["made_at"], float(h["observed"] - 1), None, None, None) for h in history),
+        series=_growth(store, topic, r["post_id"], started, now),
         facts={
             "direction": "up",
             "account": r["handle"] or r["author_id"],
+            "mood": r["label"],
             "forecast": round(r["forecast"] - 1),
             "forecast_low": round(r["low"] - 1),
             "forecast_high": round(r["high"] - 1),
@@ -65,6 +96,26 @@ def _signal(store: Store, topic: Topic, row: object, now: datetime) -> Signal:
         },
         evidence_at=newest,
     )
+
+
+def _growth(store: Store, topic: Topic, post_id: str, started: datetime, now: datetime) -> Chart:
+    """Reshares and quotes by now at up to POINTS moments; from the forecasts' counts where no times are known."""
+    times = [
+        from_iso(row[0])
+        for row in store.query(
+            "SELECT time_high FROM interactions WHERE target_post_id = ? AND kind IN ('reshare', 'quote') "
+            "AND time_low = time_high AND time_high <= ? ORDER BY time_high",
+            (post_id, iso(now)),
+        )
+    ]
+    if times:
+        moments = [started + (now - started) * (i / POINTS) for i in range(POINTS + 1)]
+        return tuple((iso(m), float(bisect_right(times, m)), None, None, None) for m in moments)
+    rows = store.query(
+        "SELECT made_at, observed FROM forecasts WHERE topic = ? AND post_id = ? ORDER BY made_at",
+        (topic.slug, post_id),
+    )
+    return ((iso(started), 0.0, None, None, None), *((r[0], float(r[1] - 1), None, None, None) for r in rows))
 
 
 def _answers(store: Store, post_id: str, most: int = 4) -> list[tuple[str, float]]:
