@@ -7,12 +7,14 @@ import pytest
 from collector.base import Target
 from collector.errors import BadAnswer, FeedDisabled, NetworkDown, NotAuthorised, RateLimited, Refused
 from collector.mastodon.source import tags_of
+from collector.mastodon.walk import Walk
 from config import Topic
 from sandbox.faults import Fault
 from sandbox.network import MASTODON_TOKEN
 from sandbox.world import Edit
 from store.db import Store
 from store.ingest import checkpoints, save_page
+from store.records import Page, iso
 from tests.collector.town import BEGIN, TOPIC, Reader, Town, stored
 
 
@@ -116,6 +118,13 @@ def test_pitfall_11_a_pinned_post_moves_no_cursor(town):
         reader = Reader(source, topic)
         assert len(reader.ids(town.at(10))) == 5
     assert reader.cursors["account:u1@mastodon.sandbox"]["head"] == keys[-1]
+
+
+def test_pitfall_11_not_even_where_a_server_shows_it_first():
+    pages = [[{"id": "1", "pinned": True}, {"id": "9"}, {"id": "8"}], []]
+    cursor = {"head": "7", "rescan": iso(BEGIN), "sweep": iso(BEGIN)}
+    walk = Walk("a.example", "tag:a", lambda paging: pages.pop(0), lambda statuses: Page(), cursor, BEGIN)
+    assert len(list(walk)) == 2 and walk.cursor["head"] == "9" and walk.complete
 
 
 def test_pitfall_17_a_disabled_feed_is_not_silence(town):
@@ -228,7 +237,7 @@ def test_pitfall_13_an_outage_removes_nothing(town, status):
             assert not removals
 
 
-@pytest.mark.parametrize(("status", "removed"), [(404, True), (410, True), (401, False), (403, False)])
+@pytest.mark.parametrize(("status", "removed"), [(404, True), (410, True), (401, False), (403, False), (422, False)])
 def test_pitfall_13_a_single_status_is_removed_only_when_a_working_instance_says_so(town, status, removed):
     kept, missing = town.posts(range(2))
     with town.mastodon() as (sandbox, (source,)):

@@ -320,7 +320,7 @@ def test_pitfall_16_no_answer_is_not_waited_for(town):
     with town.x(timeout=0.2) as (sandbox, source):
         sandbox.faults.add(Fault("hang", seconds=5))
         assert source.client.tweepy.session.get_adapter(HOST).timeout == 0.2
-        with pytest.raises(NetworkDown):
+        with pytest.raises(NetworkDown, match="Timeout"):
             Reader(source).read(town.at(10))
 
 

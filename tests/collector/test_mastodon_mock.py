@@ -47,11 +47,12 @@ def now():
     return datetime.now(UTC)
 
 
-def test_more_posts_than_a_page_holds_are_read_in_both_directions(alice, source):
-    first = [alice.status_post(f"お茶 {n} #抹茶").uri for n in range(41)]
+def test_more_posts_than_a_page_holds_are_read_in_both_directions(alice, source, monkeypatch):
+    monkeypatch.setattr("collector.mastodon.client.PAGE", 10)
+    first = [alice.status_post(f"お茶 {n} #抹茶").uri for n in range(12)]
     reader = Reader(source, TOPIC)
     assert reader.ids(now()) == set(first)
-    more = [alice.status_post(f"新茶 {n} #抹茶").uri for n in range(41)]
+    more = [alice.status_post(f"新茶 {n} #抹茶").uri for n in range(12)]
     assert reader.ids(now()) >= set(more)
 
 
