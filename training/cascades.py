@@ -64,7 +64,7 @@ def main() -> None:
     forecast.MOST = 10**6
     history = interleaved([*sets, *small])
     forecaster = Forecaster.fit(history, GRID, Plan(trees=250, most=16_000))
-    finals = np.quantile([cascade.size() for one in sets for cascade in one], np.linspace(0, 1, 1001))
+    finals = np.quantile([cascade.size() for one in sets for cascade in one], np.linspace(0, 1, 101))
     replace(forecaster, finals=finals).save(options.out)
     print(f"{options.out}: {options.out.stat().st_size / 1024:.0f} KiB")
 

@@ -70,7 +70,7 @@ class Forecaster:
 
     `errors`: (ages, levels), one row per age of `ages` (seconds), at the probabilities LEVELS; `band`: (ages, 2), the
     ends of the interval in the same unit; `top`: (ages, 2), logistic coefficients of ending large. `finals`: final
-    sizes learned from, at the probabilities 0, 0.001 ... 1.
+    sizes learned from, at the probabilities 0, 0.01 ... 1.
     """
 
     growth: tuple[Boosting, ...]
@@ -108,7 +108,7 @@ class Forecaster:
         large = np.log(np.quantile(rows.final, 1 - TOP))
         end = np.log(np.tile(rows.final, len(ages)))
         top = np.stack([_logistic((end - error - large)[here], end[here] > large) for here in at])
-        finals = np.quantile(rows.final, np.linspace(0, 1, 1001))
+        finals = np.quantile(rows.final, np.linspace(0, 1, 101))
         return cls(tuple(trees), spread, np.asarray(ages, float), errors, band, top, finals)
 
     @classmethod
