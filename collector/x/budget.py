@@ -58,6 +58,16 @@ class Budget:
         if cost > 0 and cost > left + 1e-9:
             raise self._over(now)
 
+    def affordable(self, now: datetime, posts: Iterable[str]) -> list[str]:
+        """Those of the posts, in their order, that were read today (free) or that the rest pays for."""
+        left, found = self.left(now) + 1e-9, []
+        for post in posts:
+            price = 0.0 if f"post:{post}" in self._read else self.post_usd
+            if price <= left or price == 0:
+                left -= price
+                found.append(post)
+        return found
+
     def charge(self, answer: Fields, now: datetime, requests_usd: float = 0.0) -> Spend:
         """What an answer cost; included posts and accounts count, repeats within the UTC day do not."""
         self.left(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -94,6 +95,8 @@ class XClient:
         )
         self.adapter = _Adapter(settings)
         self.tweepy.session.mount(HOST, self.adapter)
+        self.tweepy.session.max_redirects = 0  # it would leave the adapter, and its timeout
+        logging.getLogger("tweepy").setLevel(logging.INFO)  # at DEBUG it writes the token
 
     def close(self) -> None:
         """Close the connections."""

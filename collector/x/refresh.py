@@ -51,6 +51,8 @@ def refresh(client: XClient, targets: Sequence[Target], now: datetime, stop: Eve
 
 def _counts(client: XClient, targets: Sequence[Target], now: datetime) -> Page:
     asked = {target.native_id: target.post_id for target in targets}
+    within = client.budget.affordable(now, asked) or list(asked)  # when nothing is, the question itself says so
+    asked = {native_id: asked[native_id] for native_id in within}
     page = _lookup(client, list(asked), asked, now)
     newer = {post_id: asked[old] for old, post_id in page.stale.items() if old in asked}
     if newer:

@@ -1,6 +1,7 @@
 """Instances through Mastodon.py, from the sandbox: walking forward, re-scans, disabled feeds, duplicates, faults."""
 
 from datetime import timedelta
+from threading import Event
 
 import pytest
 
@@ -368,6 +369,21 @@ def test_an_odd_reset_header_on_a_good_answer_harms_nothing(town):
 
 def _odd_header(response, **options):
     response.headers["X-RateLimit-Reset"] = "in a while"
+
+
+def test_a_stop_ends_after_the_page_and_the_next_round_goes_on(town):
+    wanted = uris(town, town.posts(range(100)))
+    topic = Topic(slug="tag", hashtags=("抹茶",))
+    with town.mastodon() as (_, (source,)):
+        reader, stop, seen = Reader(source, topic), Event(), set()
+        for page in source.collect(topic, {}, town.at(110), stop):
+            seen |= {p.id for p in page.posts}
+            reader.cursors[page.checkpoint.stream] = page.checkpoint.cursor
+            assert not page.observed
+            stop.set()
+        assert len(seen) == 40
+        seen |= reader.ids(town.at(111))
+    assert seen == wanted
 
 
 def test_pitfall_16_no_answer_is_not_waited_for(town):

@@ -1,6 +1,8 @@
 """X through tweepy, from the sandbox: paging, overlap, gaps, accounts, faults."""
 
+import logging
 from datetime import timedelta
+from threading import Event
 
 import pytest
 
@@ -322,6 +324,39 @@ def test_pitfall_16_no_answer_is_not_waited_for(town):
         assert source.client.tweepy.session.get_adapter(HOST).timeout == 0.2
         with pytest.raises(NetworkDown, match="Timeout"):
             Reader(source).read(town.at(10))
+
+
+def test_the_token_is_in_no_log_and_no_error(town, caplog):
+    caplog.set_level(logging.DEBUG)
+    town.posts(range(3))
+    with town.x() as (sandbox, source):
+        assert Reader(source).ids(town.at(10))
+        sandbox.faults.add(Fault("status", status=401))
+        with pytest.raises(NotAuthorised) as raised:
+            Reader(source).read(town.at(11))
+    assert sandbox.x_token not in caplog.text and "kopi 1" not in caplog.text
+    assert sandbox.x_token not in repr(raised.value) and sandbox.x_token not in repr(source.settings)
+
+
+def test_a_redirect_is_not_followed(town):
+    with town.x() as (sandbox, source):
+        sandbox.faults.add(Fault("status", status=302, headers={"location": "http://127.0.0.1:1/"}))
+        with pytest.raises(NetworkDown, match="Redirect"):
+            Reader(source).read(town.at(10))
+
+
+def test_a_stop_ends_after_the_page_and_the_next_round_goes_on(town):
+    wanted = names(town.posts(range(250)))
+    with town.x() as (_, source):
+        reader, stop, seen = Reader(source), Event(), set()
+        for page in source.collect(TOPIC, {}, town.at(260), stop):
+            seen |= {p.id for p in page.posts}
+            reader.cursors[page.checkpoint.stream] = page.checkpoint.cursor
+            assert not page.observed
+            stop.set()
+        assert len(seen) == 100
+        seen |= reader.ids(town.at(261))
+    assert seen == wanted
 
 
 def test_a_budget_stops_collection_and_the_rest_is_read_on_the_next_days(town):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from collector.base import Target
-from collector.errors import NetworkDown
+from collector.errors import BudgetSpent, NetworkDown
 from collector.x.budget import Budget, next_day
 from sandbox.faults import Fault
 from sandbox.world import Edit, x_id
@@ -160,6 +160,17 @@ def test_pitfall_25_the_cap_holds_in_code(town):
         budget.plan(BEGIN, posts=["1"])
     budget.plan(next_day(BEGIN), posts=["1"])
     assert budget.page_size(next_day(BEGIN), 3) == 3
+
+
+def test_when_the_budget_is_spent_what_is_free_goes_on(town):
+    keys = town.posts(range(30))
+    with town.x(budget=0.10) as (_, source):
+        (first,) = refreshed(source, town.at(40), *map(target, keys))
+        assert len(first.refreshed) == 20 and source.budget.left(town.now) == pytest.approx(0)
+        (again,) = refreshed(source, town.at(50), *map(target, keys))
+        assert set(again.refreshed) == set(first.refreshed) and again.spend.usd == 0
+        with pytest.raises(BudgetSpent):
+            refreshed(source, town.at(60), *map(target, keys[25:]))
 
 
 def test_without_prices_nothing_is_capped():
