@@ -45,6 +45,10 @@ def _any(value: Any, now: datetime) -> Parsed:
     fields = mapping(value)
     if "account" in fields and ("content" in fields or "reblog" in fields):
         return _status(fields, now)
+    around = [item for name in ("ancestors", "descendants", "statuses") for item in items(fields.get(name))]
+    around += [mapping(fields[name]) for name in ("status", "last_status") if mapping(fields.get(name))]
+    if around:  # a context, a search, a notification, a conversation
+        return _any(around, now)
     if "data" in fields or ("meta" in fields and "errors" not in fields):
         return x.parse(fields, _recorded(fields, now))
     if "id" in fields and ("text" in fields or "note_tweet" in fields) and "user" not in fields:

@@ -98,6 +98,8 @@ class _Reader:
             return self._skip("a post without an id")
         if "event_type" in item:
             return self._skip("a direct message: only public posts are kept")
+        if either(item, "text", "full_text", "note_tweet", "note_post") is None:
+            return self._skip("something without a text: not a post")
         first = self.first.get(native, native)
         if seen.get(first, "") == native or (first in seen and reference):
             return None

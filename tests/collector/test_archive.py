@@ -94,6 +94,21 @@ def test_a_list_of_statuses_on_one_line():
     assert len(page_of([status(), status(id="6", uri="https://mastodon.example/6")]).posts) == 2
 
 
+def test_statuses_within_a_context_a_search_or_a_notification():
+    other = status(id="6", uri="https://mastodon.example/6")
+    assert len(page_of({"ancestors": [status()], "descendants": [other]}).posts) == 2
+    assert len(page_of({"accounts": [], "statuses": [status()], "hashtags": []}).posts) == 1
+    assert len(page_of({"id": "1", "type": "mention", "account": account(), "status": status()}).posts) == 1
+
+
+def test_what_x_gives_besides_posts_is_not_a_post():
+    parsed = parse_line(
+        json.dumps({"data": [{"id": "84839422", "name": "A list"}, {"id": "2", "username": "bob"}]}), NOW
+    )
+    assert not parsed.page.posts and [a.handle for a in parsed.page.accounts] == ["bob"]
+    assert parsed.skipped == ["something without a text: not a post"]
+
+
 def test_only_public_statuses_and_an_opt_out_in_words_count():
     assert not page_of(status(visibility="private")).posts
     assert not page_of(status(account=account(note="<p>#<span>nobot</span></p>"))).posts
