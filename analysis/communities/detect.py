@@ -94,6 +94,8 @@ def _component(matrix: Any, seed: int) -> tuple[IntArray, IntArray]:
 def _outstanding(inner: Any, groups: int, seed: int) -> IntArray:
     """The groups that stand out most among the first `groups` eigenvectors."""
     values, vectors = spectral.leading(inner, min(groups + 1, inner.shape[0] - 1))
+    if len(values) < 2:
+        return np.zeros(len(inner.indptr) - 1, np.int64)
     chosen = spectral.gap(values)
     label = spectral.k_means(spectral.directions(vectors[:, :chosen]), chosen, seed)
     return np.unique(blockmodel.refine(inner, label, chosen), return_inverse=True)[1]
@@ -111,6 +113,7 @@ def _within(inner: Any, upper: IntArray, seed: int) -> IntArray:
         groups = spectral.count_groups(links) if len(nodes) >= 8 else 1
         if groups > 1:
             _, vectors = spectral.leading(part, groups)
+            groups = vectors.shape[1]
             label = spectral.k_means(spectral.directions(vectors), groups, seed)
             lower[nodes] = used + blockmodel.refine(part, label, groups)
         else:

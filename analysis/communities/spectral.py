@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from analysis.graph import FloatArray, IntArray
 
@@ -43,7 +43,7 @@ def count_groups(links: Any, most: int = MOST) -> int:
     wanted = 2
     while True:
         asked = min(wanted, most + 1, size - 2)
-        values, _ = leading(links, asked, regularise=square - 1, tolerance=1e-2)
+        values, _ = leading(links, asked, regularise=square - 1, tolerance=1e-2, restarts=12)
         groups = int((values > 1 / np.sqrt(square)).sum())
         if groups < asked or asked >= min(most + 1, size - 2):
             return int(np.clip(groups, 1, most))
@@ -51,12 +51,13 @@ def count_groups(links: Any, most: int = MOST) -> int:
 
 
 def leading(
-    matrix: Any, dimensions: int, regularise: float | None = None, tolerance: float = 1e-3
+    matrix: Any, dimensions: int, regularise: float | None = None, tolerance: float = 1e-3, restarts: int = 60
 ) -> tuple[FloatArray, FloatArray]:
     """Largest eigenvalues (dimensions,) of the regularised normalised adjacency and their vectors (n, dimensions).
 
     Regularised by the mean degree if nothing is given (Qin and Rohe, NeurIPS 2013), so that a few nodes at the edge
-    are no group.
+    are no group. What has not converged after `restarts` lies in the continuous bulk and tells nothing: fewer
+    are returned then, but at least one.
     """
     degree, size = degrees(matrix), matrix.shape[0]
     scale = sparse.diags(1 / np.sqrt(degree + (degree.mean() if regularise is None else regularise)))
@@ -64,13 +65,26 @@ def leading(
     if size <= DENSE:
         values, vectors = np.linalg.eigh(normal.toarray())
     else:
-        values, vectors = eigsh(normal, k=dimensions, which="LA", v0=_start(size), tol=tolerance)
+        try:
+            basis = min(size - 1, max(2 * dimensions + 1, 30))
+            values, vectors = eigsh(
+                normal, k=dimensions, which="LA", v0=_start(size), tol=tolerance, ncv=basis, maxiter=restarts
+            )
+        except ArpackNoConvergence as unfinished:
+            values, vectors = unfinished.eigenvalues, unfinished.eigenvectors
+        if not len(values):
+            return np.ones(1), np.sqrt(degree / degree.sum())[:, None]
     order = np.argsort(-values)[:dimensions]
     return values[order], vectors[:, order]
 
 
 def gap(values: FloatArray) -> int:
-    """Position (at least 2) of the largest fall in descending eigenvalues: how many groups stand out most."""
+    """Position (at least 2) of the largest fall in descending eigenvalues: how many groups stand out most.
+
+    All of them when there are fewer than four values.
+    """
+    if len(values) < 4:
+        return len(values) - 1 if len(values) == 3 else len(values)
     falls = values[1:-1] - values[2:]
     return int(falls.argmax()) + 2
 
