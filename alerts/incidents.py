@@ -1,8 +1,8 @@
 """Signals become incidents: one per thing that happens, updated in place, with its evidence, notes and deliveries.
 
 The life of an incident: open → acknowledged (a person took it) → resolved (by a person, or once its signal has been
-quiet for a while). A signal that comes back within the cool-down reopens it silently. Everything that a call of `apply`
-decides is committed in one transaction; calling it again with the same signals changes nothing that people see.
+quiet for a while). A signal that comes back within the cool-down reopens it silently. An incident, its evidence, notes
+and deliveries are committed in one transaction; applying the same signals again changes nothing that people see.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from alerts.errors import NotPossible, UnknownIncident
+from alerts.facts import as_json, facts_of, merged
 from alerts.rules import FORGOTTEN_AFTER, HABITS, LINK_WITHIN, graver, raised
 from config.settings import Channel, Settings
 from store.db import Store
@@ -22,8 +23,8 @@ from store.records import Signal, from_iso, iso
 
 ChangeKind = Literal["opened", "historic", "updated", "linked", "reopened", "resolved"]
 KEPT_EVIDENCE = 20
-PRODUCT_FACTS = ("linked", "opened_severity", "muted")
-"""Facts that this module keeps; a detector's new facts never remove them."""
+BATCH = 50
+"""Signals in one transaction: a storm must not keep others from writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,19 @@ class Change:
 
 def apply(store: Store, settings: Settings, signals: Sequence[Signal], now: datetime) -> list[Change]:
     """Turn what the detectors say at `now` into incidents and queued deliveries; returns what changed."""
-    with store.write() as db:
-        writer = _Writer(db, settings, now)
-        for signal in sorted(signals, key=lambda s: (s.rule != "negative_surge", s.began_at)):
-            if signal.rule in settings.alerts.rules:
+    changes: list[Change] = []
+    heard = {_key(signal) for signal in signals}
+    ordered = sorted(signals, key=lambda s: (s.rule != "negative_surge", s.began_at))
+    wanted = [signal for signal in ordered if signal.rule in settings.alerts.rules]
+    for start in range(0, max(len(wanted), 1), BATCH):
+        with store.write() as db:
+            writer = _Writer(db, settings, now)
+            for signal in wanted[start : start + BATCH]:
                 writer.take(signal)
-        writer.lapse({_key(s) for s in signals})
-        return writer.changes
+            if start + BATCH >= len(wanted):
+                writer.lapse(heard)
+        changes += writer.changes
+    return changes
 
 
 def _key(signal: Signal) -> tuple[str | None, str, str]:
@@ -164,7 +171,7 @@ class _Writer:
     def _open(self, signal: Signal) -> None:
         historic = self._is_old(signal)
         muted = self._muted(signal)
-        facts = _facts(signal) | {"opened_severity": signal.severity}
+        facts = facts_of(signal) | {"opened_severity": signal.severity}
         if muted is not None:
             facts["muted"] = True
         cursor = self.db.execute(
@@ -172,7 +179,7 @@ class _Writer:
             "last_active_at, facts) VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?)",
             (signal.topic, signal.rule, signal.subject, int(historic), signal.severity, iso(signal.began_at))
             + (iso(self.now),) * 3
-            + (_json(facts),),
+            + (as_json(facts),),
         )
         incident_id = int(cursor.lastrowid or 0)
         self._evidence(incident_id, signal.evidence)
@@ -182,7 +189,7 @@ class _Writer:
         self._changed("historic" if historic else "opened", incident_id, signal, queued)
 
     def _update(self, row: sqlite3.Row, signal: Signal) -> None:
-        facts = _merged(json.loads(row["facts"]), _facts(signal))
+        facts = merged(json.loads(row["facts"]), facts_of(signal))
         severity = graver(row["severity"], signal.severity)
         self._save(row["id"], severity, facts)
         self._evidence(row["id"], signal.evidence)
@@ -195,7 +202,7 @@ class _Writer:
         facts = json.loads(row["facts"])
         linked = dict(facts.get("linked") or {})
         first = signal.rule not in linked
-        linked[signal.rule] = {k: v for k, v in _facts(signal).items() if k != "series"}
+        linked[signal.rule] = {k: v for k, v in facts_of(signal).items() if k != "series"}
         facts["linked"] = linked
         severity = graver(row["severity"], signal.severity)
         severity = raised(severity) if first else severity
@@ -208,9 +215,9 @@ class _Writer:
     def _reopen(self, row: dict[str, Any], signal: Signal) -> None:
         facts = json.loads(row["facts"])
         if row["rule"] == signal.rule:
-            facts = _merged(facts, _facts(signal))
+            facts = merged(facts, facts_of(signal))
         else:
-            facts["linked"][signal.rule] = {k: v for k, v in _facts(signal).items() if k != "series"}
+            facts["linked"][signal.rule] = {k: v for k, v in facts_of(signal).items() if k != "series"}
         self.db.execute("UPDATE incidents SET state = 'open', resolved_at = NULL WHERE id = ?", (row["id"],))
         self._save(row["id"], graver(row["severity"], signal.severity), facts)
         self._evidence(row["id"], signal.evidence)
@@ -231,7 +238,7 @@ class _Writer:
     def _save(self, incident_id: int, severity: str, facts: dict[str, Any]) -> None:
         self.db.execute(
             "UPDATE incidents SET severity = ?, facts = ?, updated_at = ?, last_active_at = ? WHERE id = ?",
-            (severity, _json(facts), iso(self.now), iso(self.now), incident_id),
+            (severity, as_json(facts), iso(self.now), iso(self.now), incident_id),
         )
 
     def _evidence(self, incident_id: int, evidence: Iterable[tuple[str, float]]) -> None:
@@ -289,36 +296,6 @@ class _Writer:
             "VALUES (?, ?, ?, 'queued', ?, ?) ON CONFLICT DO NOTHING",
             (incident_id, channel, kind, iso(self.now), iso(self.now)),
         )
-
-
-def _facts(signal: Signal) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "observed": signal.observed,
-        "expected": signal.expected,
-        "low": signal.low,
-        "high": signal.high,
-        "confidence": signal.confidence,
-        "began_at": iso(signal.began_at),
-        **signal.facts,
-    }
-    if signal.series:
-        facts["series"] = [list(row) for row in signal.series]
-    return facts
-
-
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The newest facts, the peak so far, and what this module keeps."""
-    merged = {**new, **{key: old[key] for key in PRODUCT_FACTS if key in old}}
-    if "series" not in merged and "series" in old:
-        merged["series"] = old["series"]
-    down = new.get("direction") == "down"
-    peaks = [value for value in (old.get("peak", old.get("observed")), new["observed"]) if value is not None]
-    merged["peak"] = min(peaks) if down else max(peaks)
-    return merged
-
-
-def _json(facts: dict[str, Any]) -> str:
-    return json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def add_note(db: sqlite3.Connection, incident_id: int, kind: str, by: str | None, note: str, now: datetime) -> None:

@@ -5,8 +5,6 @@ import zlib
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from alerts import charts
 from alerts.read import Incident
 from store.records import iso
@@ -74,11 +72,8 @@ def test_japanese_glyphs_are_drawn_and_not_the_missing_glyph():
     assert len(twice) == 1, "two missing glyphs look alike; 炎 and 上 do not"
 
 
-@pytest.mark.parametrize(
-    ("language", "title"), [("ja", "「鳴海珈琲」の投稿が急に増えています"), ("en", "Posts are rising")]
-)
-def test_a_png_of_the_nominal_width(language, title):
-    png = charts.chart(case(), language, TOKYO, title)
+def test_a_png_of_the_nominal_width_whatever_the_title():
+    png = charts.chart(case(), "ja", TOKYO, "'\"\\ </text><script> \u202e {datum.x} 「鳴海珈琲」")
     assert png.startswith(b"\x89PNG")
     width, height = struct.unpack(">II", png[16:24])
     assert abs(width - charts.SCALE * charts.WIDTH) < 120 and height < width
@@ -128,9 +123,3 @@ def test_a_cascade_shows_its_forecast():
 def test_too_little_to_draw_is_no_chart():
     assert charts.chart(case(rows=[]), "ja", TOKYO, "題") is None
     assert charts.chart(case(rows=series()[:2]), "ja", TOKYO, "題") is None
-
-
-def test_a_hostile_title_is_only_text():
-    hostile = "'\"\\ </text><script> \u202e {datum.x} 炎上"
-    png = charts.chart(case(), "ja", TOKYO, hostile)
-    assert png.startswith(b"\x89PNG")

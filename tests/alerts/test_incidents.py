@@ -1,9 +1,10 @@
 """One thing that happens is one incident, told once."""
 
-import dataclasses
 import json
+import sqlite3
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from alerts import people
@@ -57,11 +58,26 @@ def test_applying_the_same_signals_again_tells_nothing_new(store, settings):
 
 
 def test_a_failure_in_the_middle_leaves_nothing(store, settings):
-    bad = dataclasses.replace(signal("rising_user", subject="x:9"), facts={"direction": {1, 2}, ("no",): 1})
-    with pytest.raises(TypeError):
+    bad = signal("rising_user", subject="x:9", evidence=(("x:1", object()),))
+    with pytest.raises(sqlite3.Error):
         apply(store, settings, [signal(), bad], NOW)
     assert store.one("SELECT COUNT(*) FROM incidents") == 0
     assert deliveries(store) == []
+
+
+def test_whatever_the_detector_hands_over_sqlite_can_read_it(store, settings):
+    facts = {"words": ["\ud800", "炎上"], "x": float("nan"), "numpy": np.float32(0.5), "when": NOW, "direction": "up"}
+    apply(store, settings, [signal(high=float("inf"), expected=float("nan"), facts=facts)], NOW)
+    apply(store, settings, [surge()], NOW)
+    row = store.query("SELECT json_extract(facts, '$.numpy'), json_extract(facts, '$.high') FROM incidents")[0]
+    assert tuple(row) == (0.5, None)
+    assert incident(store, 1).facts["words"] == ["\ufffd", "炎上"]
+
+
+def test_a_storm_is_taken_in_several_transactions_and_whole(store, settings):
+    many = [signal("viral_cascade", subject=f"x:{n}", series=()) for n in range(120)]
+    assert kinds(apply(store, settings, many, NOW)) == ["opened"] * 120
+    assert kinds(apply(store, settings, [], minutes(6 * 60))) == ["resolved"] * 120
 
 
 def test_updates_keep_the_peak_and_the_gravest_severity(store, settings):
