@@ -48,7 +48,7 @@ def filled(network: str, random: Random) -> Town:
     return town
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("network", ["x", "mastodon"])
 def test_nothing_is_lost_and_nothing_is_there_twice(network, seed, tmp_path):
     random = Random(seed)

@@ -1,7 +1,7 @@
 """Topics as queries of X."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.x.query import MAX_QUERY, handle_of, queries
@@ -54,6 +54,7 @@ def test_a_topic_without_words_for_x_asks_nothing():
 words = st.text(min_size=1, max_size=200).filter(str.strip)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(words, min_size=1, max_size=40), st.lists(words, max_size=10), st.lists(words, max_size=10))
 def test_no_query_is_too_long_and_no_word_is_lost(keywords, tags, excluded):
     topic = Topic(slug="t", keywords=tuple(keywords), hashtags=tuple(tags), exclude=tuple(excluded))

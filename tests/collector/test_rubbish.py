@@ -79,7 +79,7 @@ statuses = st.one_of(
     plain, objects(reblog=plain, account=people, created_at=st.just(NOW)), objects(quote=plain, uri=st.just("u"))
 )
 quick = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 
