@@ -11,7 +11,7 @@ from resonance.pipeline.detectors.silence import silence_signals
 from resonance.pipeline.detectors.spread import viral_signals
 from resonance.pipeline.detectors.trend import trend_signals
 from store import Store
-from store.records import Signal
+from store.records import Signal, iso
 
 
 def signals(store: Store, settings: Settings, now: datetime) -> list[Signal]:
@@ -25,11 +25,20 @@ def signals(store: Store, settings: Settings, now: datetime) -> list[Signal]:
 
 
 def _is_part_of(spreading: Signal, trends: list[Signal], store: Store) -> bool:
-    """A negative post that spreads while the negative share surges is the same event: the surge tells of it."""
-    surge = any(t.rule == "negative_surge" and t.active for t in trends)
-    if not surge or spreading.facts.get("mood") != "negative":
+    """A negative post that spreads during a surge of negative posts is the same event: the surge tells of it."""
+    if spreading.facts.get("mood") != "negative":
         return False
-    return store.one("SELECT 1 FROM incidents WHERE subject = ? AND state <> 'resolved'", (spreading.subject,)) is None
+    if store.one("SELECT 1 FROM incidents WHERE subject = ? AND state <> 'resolved'", (spreading.subject,)):
+        return False  # it was told before the surge was
+    if any(t.rule == "negative_surge" and t.active for t in trends):
+        return True
+    return bool(
+        store.one(
+            "SELECT 1 FROM incidents WHERE topic = ? AND rule = 'negative_surge' AND historic = 0 "
+            "AND unixepoch(began_at) - 7200 <= unixepoch(?) AND (resolved_at IS NULL OR resolved_at >= ?)",
+            (spreading.topic, iso(spreading.began_at), iso(spreading.began_at)),
+        )
+    )
 
 
 def raise_alerts(store: Store, settings: Settings, now: datetime) -> list[Change]:

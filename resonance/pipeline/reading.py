@@ -33,11 +33,12 @@ def interactions(store: Store, topic: Topic, window: Window) -> Interactions:
     rows = store.query(
         """SELECT i.kind, i.source_id, COALESCE(i.target_id, p.author_id) AS target,
              (COALESCE(unixepoch(i.time_low), unixepoch(i.time_high)) + unixepoch(i.time_high)) / 2.0 AS at,
-             COALESCE(i.target_post_id, NULLIF(i.via_post_id, '')) AS item, s.negative
+             COALESCE(i.target_post_id, NULLIF(i.via_post_id, '')) AS item,
+             (SELECT s.negative FROM sentiments s WHERE s.post_id = v.id AND s.text_hash = v.text_hash
+              ORDER BY s.scored_at DESC LIMIT 1) AS negative
            FROM interactions i
            LEFT JOIN posts p ON p.id = i.target_post_id
            LEFT JOIN posts v ON v.id = i.via_post_id AND i.via_post_id <> ''
-           LEFT JOIN sentiments s ON s.post_id = v.id AND s.text_hash = v.text_hash
            WHERE i.time_high >= :start AND i.time_high < :end AND COALESCE(i.target_id, p.author_id) IS NOT NULL
              AND (EXISTS (SELECT 1 FROM matches m WHERE m.topic = :topic AND m.post_id = i.target_post_id)
                OR EXISTS (SELECT 1 FROM matches m WHERE m.topic = :topic AND m.post_id = i.via_post_id))""",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from threading import Event
 
 from collector.base import Source, Target
-from collector.errors import CollectorError
+from collector.errors import CollectorError, Deferred, NetworkDown, NotAuthorised
 from collector.refresh_plan import Plan, plan
 from config import Settings
 from resonance.pipeline.collect import Collected
@@ -43,16 +43,22 @@ def refresh(store: Store, settings: Settings, source: Source, now: datetime, sto
     if not due:
         return done
     matchers = Matchers(settings.topics)
+    answered: set[str] = set()
     try:
         targets = [_target(row, now) for row in due]
         deep = {target.post_id for target in targets if target.deep}
         for page in source.refresh(targets, now, stop):
             done.saved += save_page(store, page, matchers, now)
             done.pages += 1
+            answered.update(page.refreshed)
             _remember_deep(store, deep.intersection(page.refreshed), now)
     except CollectorError as error:
         done.errors.append(error)
-    _reschedule(store, due, now)
+    unasked = (stop and stop.is_set()) or any(
+        isinstance(e, Deferred | NetworkDown | NotAuthorised) for e in done.errors
+    )
+    # What could not be asked stays due, or an outage would hide a removal for as long as the interval.
+    _reschedule(store, [row for row in due if row["post_id"] in answered] if unasked else due, now)
     return done
 
 

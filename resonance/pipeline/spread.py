@@ -168,7 +168,10 @@ def _sizes(store: Store, topic: Topic, before: datetime) -> list[sqlite3.Row]:
 
 def _forecaster(store: Store, topic: Topic, now: datetime) -> Forecaster:
     """The built-in one, until the topic has enough finished cascades of its own to learn from."""
-    finished = len(_sizes(store, topic, now - WEEK))
+    finished = store.one(
+        "SELECT COUNT(*) FROM cascades WHERE topic = ? AND finished = 1 AND kind <> 'counts' AND size > ?",
+        (topic.slug, LEAST),
+    )
     if finished < ENOUGH:
         return Forecaster.default()
     return _own(store, topic, finished // REFIT)
@@ -179,8 +182,8 @@ def _own(store: Store, topic: Topic, generation: int) -> Forecaster:
     rows = store.query(
         "SELECT p.id, p.author_id, p.created_at, a.followers, NULL AS counted, NULL AS deep_at, NULL AS counted_at "
         "FROM cascades c JOIN posts p ON p.id = c.post_id LEFT JOIN accounts a ON a.id = p.author_id "
-        "WHERE c.topic = ? AND c.finished = 1 AND c.kind <> 'counts' ORDER BY c.started_at LIMIT ?",
-        (topic.slug, generation * REFIT),
+        "WHERE c.topic = ? AND c.finished = 1 AND c.kind <> 'counts' AND c.size > ? ORDER BY c.started_at LIMIT ?",
+        (topic.slug, LEAST, generation * REFIT),
     )
     end = max(from_iso(row["created_at"]) for row in rows) + WEEK
     spreads = (_read(store, topic, row, end) for row in rows)

@@ -293,6 +293,7 @@ CREATE TABLE incidents ( -- One thing worth telling.
 );
 CREATE UNIQUE INDEX incidents_live ON incidents (COALESCE(topic, ''), rule, subject) WHERE state <> 'resolved';
 CREATE INDEX incidents_opened ON incidents (opened_at);
+CREATE INDEX incidents_subject ON incidents (subject, rule, topic);
 
 CREATE TABLE incident_notes ( -- What happened to an incident, dated; it is never rewritten.
   id INTEGER PRIMARY KEY, -- Row number.
@@ -308,7 +309,7 @@ CREATE TABLE deliveries ( -- Incident × channel: the outbox.
   id INTEGER PRIMARY KEY, -- Number.
   incident_id INTEGER, -- incidents.id; null for a test message.
   channel TEXT NOT NULL, -- Name of the channel.
-  kind TEXT NOT NULL, -- opened, resolved or test.
+  kind TEXT NOT NULL, -- opened, resolved, rollup or test.
   state TEXT NOT NULL, -- queued, sending, sent, failed, maybe_sent or rolled_up.
   attempts INTEGER NOT NULL DEFAULT 0, -- Calls made.
   created_at TEXT NOT NULL, -- When it was queued.

@@ -15,6 +15,7 @@ from store.records import Signal, from_iso, iso
 YOUNG = timedelta(days=2)
 PAST = timedelta(days=60)
 FEWEST = 20
+ANSWERS = 5  # quotes and replies from which they tell how a post is received
 POINTS = 48  # of the growth that a chart shows
 Chart = tuple[tuple[str, float | None, float | None, float | None, float | None], ...]
 LIVELY = timedelta(hours=3)  # a cascade without a reaction for so long is not going on
@@ -84,7 +85,7 @@ def _signal(store: Store, topic: Topic, r: sqlite3.Row, now: datetime) -> Signal
         facts={
             "direction": "up",
             "account": r["handle"] or r["author_id"],
-            "mood": r["label"],
+            **_reception(store, r["post_id"], r["label"]),
             "forecast": round(r["forecast"] - 1),
             "forecast_low": round(r["low"] - 1),
             "forecast_high": round(r["high"] - 1),
@@ -116,6 +117,21 @@ def _growth(store: Store, topic: Topic, post_id: str, started: datetime, now: da
         (topic.slug, post_id),
     )
     return ((iso(started), 0.0, None, None, None), *((r[0], float(r[1] - 1), None, None, None) for r in rows))
+
+
+def _reception(store: Store, post_id: str, label: str | None) -> dict[str, object]:
+    """How it is received: by its quotes and replies where there are enough, else by the post's own words."""
+    row = store.query(
+        "SELECT COUNT(*), SUM(v.label = 'negative'), SUM(v.label = 'positive') FROM interactions i "
+        "JOIN v_posts v ON v.id = i.via_post_id WHERE i.target_post_id = ? AND i.kind IN ('quote', 'reply') "
+        "AND v.label IS NOT NULL",
+        (post_id,),
+    )[0]
+    answers, negative, positive = int(row[0]), int(row[1] or 0), int(row[2] or 0)
+    if answers < ANSWERS:
+        return {"mood": label} if label == "negative" else {}
+    mood = "negative" if negative > positive else "positive" if positive > negative else None
+    return {"posts": answers, "negative": negative, **({"mood": mood} if mood else {})}
 
 
 def _answers(store: Store, post_id: str, most: int = 4) -> list[tuple[str, float]]:
