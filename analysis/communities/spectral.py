@@ -43,7 +43,7 @@ def count_groups(links: Any, most: int = MOST) -> int:
     wanted = 2
     while True:
         asked = min(wanted, most + 1, size - 2)
-        values, _ = leading(links, asked, regularise=square - 1, tolerance=1e-2, restarts=12)
+        values, _ = leading(links, asked, regularise=square - 1, tolerance=1e-2, restarts=5 if wanted == 2 else 30)
         groups = int((values > 1 / np.sqrt(square)).sum())
         if groups < asked or asked >= min(most + 1, size - 2):
             return int(np.clip(groups, 1, most))
