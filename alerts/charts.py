@@ -41,10 +41,9 @@ def spec(
     data = [_row(row, zone) for row in series]
     marks = _marks(incident, series, data)
     x = alt.X("time:T", axis=_time_axis(alt, language), scale=alt.Scale(type="utc"), title=None)
-    axis = alt.Axis(title=None, format=".0%" if share else ",", tickCount=5)
-    scale = alt.Scale(zero=True, nice=True)
     has_band = any(row[2] is not None for row in series)
     forecast = _forecast(incident, data)
+    axis, scale = _amounts(alt, incident, series, forecast, share)
     drawn = ["observed", *(["expected", "band"] if has_band else []), *(["forecast"] if forecast else [])]
     drawn += ["alert"] if marks else []
     colour = alt.Color(
@@ -76,6 +75,19 @@ def spec(
     )
     specification: dict[str, Any] = _styled(alt, chart).to_dict(validate=False)
     return specification
+
+
+def _amounts(
+    alt: Any, incident: Incident, series: Sequence[list[Any]], forecast: list[dict[str, Any]], share: bool
+) -> tuple[Any, Any]:
+    """Axis and scale; a cascade's are logarithmic, for its forecast may reach far beyond what is seen."""
+    if incident.rule != "viral_cascade":
+        return alt.Axis(title=None, format=".0%" if share else ",", tickCount=5), alt.Scale(zero=True, nice=True)
+    highest = max([row[1] or 0 for row in series] + [one["high"] for one in forecast])
+    ticks = [0, *(t * 10**power for power in range(7) for t in (1, 3))]
+    shown = [t for t in ticks if t <= 1.2 * highest] + [next((t for t in ticks if t > 1.2 * highest), highest)]
+    axis = alt.Axis(title=None, format=",d", values=shown)
+    return axis, alt.Scale(type="symlog", constant=3, domain=[0, shown[-1]], nice=False)
 
 
 def _row(row: list[Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def signals(store: Store, settings: Settings, now: datetime) -> list[Signal]:
 
 def _is_part_of(spreading: Signal, trends: list[Signal], store: Store) -> bool:
     """A negative post that spreads during a surge of negative posts is the same event: the surge tells of it."""
-    if spreading.facts.get("mood") != "negative":
+    if "negative" not in (spreading.facts.get("mood"), spreading.facts.get("post_label")):
         return False
     if store.one("SELECT 1 FROM incidents WHERE subject = ? AND state <> 'resolved'", (spreading.subject,)):
         return False  # it was told before the surge was

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from config import Settings
+from resonance.jobs import BUDGET
 from store import Store
 from store.records import Signal, from_iso, iso
 
@@ -25,13 +26,14 @@ def silence_signals(store: Store, settings: Settings, now: datetime) -> list[Sig
     for row in rows:
         if row["network"] not in settings.networks:
             continue  # known from an archive only
+        if _saves_money(store, row["network"], now):
+            continue
         read = from_iso(row["read_until"])
         last = _last_post(store, row["network"], now)
         pause = _usual_pause(store, row["network"], now)
-        unread, empty = (
-            now - read > limit,
-            last is not None and now - last > limit + pause,
-        )
+        late = now - read > limit
+        unread = late and _asked(store, row["network"], now - limit)
+        empty = not late and last is not None and now - last > limit + pause
         since = read if unread else last or read
         signals.append(
             Signal(
@@ -69,6 +71,21 @@ def _usual_pause(store: Store, network: str, now: datetime) -> timedelta:
     )
     times = [from_iso(r[0]) for r in rows]
     return max((b - a for a, b in pairwise(times)), default=timedelta(0))
+
+
+_JOBS = "FROM jobs WHERE name LIKE 'collect:%' AND (name = 'collect:' || :network OR :network <> 'x')"
+
+
+def _saves_money(store: Store, network: str, now: datetime) -> bool:
+    """Whether collection waits for tomorrow's budget: that is our own doing, and `status` says so."""
+    waits = f"SELECT 1 {_JOBS} AND waits_for = :budget AND waits_until > :now"
+    return store.one(waits, {"network": network, "budget": BUDGET, "now": iso(now)}) is not None
+
+
+def _asked(store: Store, network: str, since: datetime) -> bool:
+    """Whether the network was asked: a daemon that was off, and has only begun again, knows nothing of a silence."""
+    ended = f"SELECT 1 {_JOBS} AND (finished_at >= :since OR (started_at < :since AND started_at > finished_at))"
+    return store.one(ended, {"network": network, "since": iso(since)}) is not None
 
 
 def _reason(store: Store, network: str) -> str | None:

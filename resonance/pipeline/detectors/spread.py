@@ -120,7 +120,7 @@ def _growth(store: Store, topic: Topic, post_id: str, started: datetime, now: da
 
 
 def _reception(store: Store, post_id: str, label: str | None) -> dict[str, object]:
-    """How it is received: by its quotes and replies where there are enough, else by the post's own words."""
+    """How it is received, by its quotes and replies where there are enough: one post's own label is easily wrong."""
     row = store.query(
         "SELECT COUNT(*), SUM(v.label = 'negative'), SUM(v.label = 'positive') FROM interactions i "
         "JOIN v_posts v ON v.id = i.via_post_id WHERE i.target_post_id = ? AND i.kind IN ('quote', 'reply') "
@@ -129,9 +129,10 @@ def _reception(store: Store, post_id: str, label: str | None) -> dict[str, objec
     )[0]
     answers, negative, positive = int(row[0]), int(row[1] or 0), int(row[2] or 0)
     if answers < ANSWERS:
-        return {"mood": label} if label == "negative" else {}
+        return {"post_label": label}
     mood = "negative" if negative > positive else "positive" if positive > negative else None
-    return {"posts": answers, "negative": negative, **({"mood": mood} if mood else {})}
+    told = {"mood": mood} if mood else {}
+    return {"posts": answers, "negative": negative, "post_label": label, **told}
 
 
 def _answers(store: Store, post_id: str, most: int = 4) -> list[tuple[str, float]]:
