@@ -31,10 +31,10 @@ class Imported:
 
     def take(self, page: Page) -> None:
         """Note whose posts these are and from when."""
+        self.posts.update(post.id for post in page.posts)
         for post in page.posts:
             if post.reference:
                 continue
-            self.posts.add(post.id)
             first, last = self.spans.get(post.network, (post.created_at, post.created_at))
             self.spans[post.network] = (min(first, post.created_at), max(last, post.created_at))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from config import Topic
@@ -58,6 +58,7 @@ class _Writer:
         self.changes: list[tuple[str, str]] = []
 
     def page(self, page: Page) -> Saved:
+        self._resolve_versions(page)
         gone = self._removals(page.removals) | self._opt_outs(page.accounts) | self._entombed(page)
         accounts = {a.id: a for a in page.accounts if a.id not in gone}
         self._accounts(accounts.values())
@@ -79,6 +80,29 @@ class _Writer:
             save_checkpoint(self.connection, page.checkpoint, self.now)
         self.connection.executemany("INSERT INTO changes (kind, subject) VALUES (?, ?)", self.changes)
         return self.saved
+
+    def _resolve_versions(self, page: Page) -> None:
+        """An edit on X is another id of the same post: whoever names it means the post."""
+        named = {i.target_post_id for i in page.interactions}
+        named |= {i for p in page.posts for i in (p.reply_to_id, p.quote_of_id)}
+        natives = {name.removeprefix("x:"): name for name in named if name and name.startswith("x:")}
+        sql = "SELECT native_id, post_id FROM post_sources WHERE source = 'x' AND native_id IN"
+        rows = _rows(self.connection, sql, natives)
+        first = {natives[r["native_id"]]: r["post_id"] for r in rows if natives[r["native_id"]] != r["post_id"]}
+        if not first:
+            return
+        page.interactions = [
+            replace(i, target_post_id=first[i.target_post_id]) if i.target_post_id in first else i
+            for i in page.interactions
+        ]
+        page.posts = [
+            replace(
+                p,
+                reply_to_id=first.get(p.reply_to_id or "", p.reply_to_id),
+                quote_of_id=first.get(p.quote_of_id or "", p.quote_of_id),
+            )
+            for p in page.posts
+        ]
 
     @staticmethod
     def _concerns(interaction: Interaction, gone: set[str]) -> bool:

@@ -54,11 +54,13 @@ def refresh(store: Store, settings: Settings, source: Source, now: datetime, sto
             _remember_deep(store, deep.intersection(page.refreshed), now)
     except CollectorError as error:
         done.errors.append(error)
-    unasked = (stop and stop.is_set()) or any(
-        isinstance(e, Deferred | NetworkDown | NotAuthorised) for e in done.errors
-    )
+    broken_off = any(isinstance(error, Deferred | NetworkDown | NotAuthorised) for error in done.errors)
     # What could not be asked stays due, or an outage would hide a removal for as long as the interval.
-    _reschedule(store, [row for row in due if row["post_id"] in answered] if unasked else due, now)
+    _reschedule(
+        store,
+        [row for row in due if row["post_id"] in answered] if broken_off or (stop and stop.is_set()) else due,
+        now,
+    )
     return done
 
 
@@ -71,7 +73,7 @@ def _remember_deep(store: Store, post_ids: set[str], now: datetime) -> None:
 
 def _due(store: Store, source: Source, now: datetime) -> list[sqlite3.Row]:
     return store.query(
-        """SELECT r.post_id, r.priority, r.deep_at, MIN(s.native_id) AS native_id, p.network, p.created_at, p.author_id,
+        """SELECT r.post_id, r.priority, r.deep_at, MAX(s.native_id) AS native_id, p.network, p.created_at, p.author_id,
              COALESCE((SELECT MAX(c.per_hour) FROM cascades c WHERE c.post_id = r.post_id), 0) AS per_hour
            FROM refresh_requests r
            JOIN posts p ON p.id = r.post_id AND p.removed_at IS NULL

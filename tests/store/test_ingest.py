@@ -85,6 +85,15 @@ def test_an_edit_is_the_same_post_with_a_new_text(store: Store) -> None:
     assert store.one("SELECT COUNT(*) FROM post_search WHERE post_search MATCH '\"苦手\"'") == 1
 
 
+def test_a_reaction_to_a_later_version_is_one_to_the_post(store: Store) -> None:
+    save_page(store, Page(posts=[post(1), post(1, "抹茶ラテ、改", native_id="11", edited_at=NOW)]), [TOPIC], NOW)
+    quote = post(5, "これ", quote_of_id="x:11")
+    edge = Interaction("reshare", "x:5", "x:11", None, time_low=NOW, time_high=NOW)
+    save_page(store, Page(posts=[quote], interactions=[edge]), [TOPIC], NOW)
+    assert store.one("SELECT target_post_id FROM interactions") == "x:1"
+    assert store.one("SELECT quote_of_id FROM posts WHERE id = 'x:5'") == "x:1"
+
+
 def test_one_post_seen_from_three_instances_is_one(store: Store) -> None:
     for host in ("a.example", "b.example", "c.example"):
         seen = post(1, id="https://a.example/1", network="mastodon", source=host, native_id=f"{host}-1")
