@@ -25,9 +25,8 @@ def load(path: Path | None = None) -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from None
     settings = parse(text, str(path))
-    if not settings.database.is_absolute():
-        settings = settings.model_copy(update={"database": path.parent / settings.database})
-    return settings
+    database = settings.database.expanduser()  # an absolute one stays as it is
+    return settings.model_copy(update={"database": path.parent / database})
 
 
 def parse(text: str, name: str = "configuration") -> Settings:

@@ -16,7 +16,7 @@ from config.secret import Secret
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$")]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
 Language = Literal["ja", "en"]
 Minutes = Annotated[float, Field(gt=0, le=1440)]
 
@@ -57,6 +57,14 @@ class Topic(Table):
     @classmethod
     def _no_hash(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(tag.lstrip("#＃") for tag in tags)
+
+    @field_validator("accounts", "own_accounts")
+    @classmethod
+    def _named(cls, accounts: tuple[str, ...]) -> tuple[str, ...]:
+        for account in accounts:
+            if not re.fullmatch(r"x:@?\w{1,50}|@?[^@\s:]+@[^@\s]+", account):
+                raise ValueError(f"{account!r} is neither x:handle nor user@host")
+        return accounts
 
     @field_validator("timezone")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ def utc_now() -> datetime:
 
 def settings_from(path: Path | None, *, optional: bool = False) -> Settings:
     """The settings; with `optional` the defaults when there is no file and none was named."""
-    if optional and path is None and not DEFAULT_PATH.exists():
+    if optional and path is None and not os.environ.get("RESONANCE_CONFIG") and not DEFAULT_PATH.exists():
         return Settings()
     return load(path)
 

@@ -10,9 +10,9 @@ from threading import Event
 from alerts.outbox import deliver
 from analysis.sentiment.scorer import load
 from collector.base import Source
-from collector.errors import CollectorError, Deferred
+from collector.errors import BudgetSpent, CollectorError, Deferred, RateLimited, UsageCapped
 from config import Settings
-from resonance.jobs import Job, recorded
+from resonance.jobs import BUDGET, Job, recorded
 from resonance.pipeline.collect import Collected, collect
 from resonance.pipeline.detect import raise_alerts
 from resonance.pipeline.graph import analyse_graph
@@ -26,6 +26,12 @@ from resonance.pipeline.suspects import suspects
 from store import Store
 
 Progress = Callable[[int], None]
+WAITS: dict[type[Deferred], str] = {
+    BudgetSpent: BUDGET,
+    UsageCapped: "the next billing cycle",
+    RateLimited: "the reset of a rate limit",
+    Deferred: "the network",
+}
 
 
 def collect_job(store: Store, settings: Settings, source: Source, now: datetime, stop: Event | None = None) -> Job:
@@ -51,7 +57,8 @@ def _tell(job: Job, done: Collected) -> None:
     job.error = " ".join(dict.fromkeys(str(error) for error in done.errors))
     waits = [error.until for error in done.errors if isinstance(error, Deferred)]
     if waits:
-        job.waits_for, job.waits_until = job.error, max(waits)
+        job.waits_for = WAITS[next(type(error) for error in done.errors if isinstance(error, Deferred))]
+        job.waits_until = max(waits)
     job.exit_code = _gravest(done.errors)
 
 
@@ -110,13 +117,26 @@ def deliver_job(store: Store, settings: Settings, now: datetime, stop: Event | N
     with recorded(store, "deliver", now) as job:
         done = deliver(store, settings, now, stop=stop)
         job.result = f"{done.sent} sent, {done.waiting} waiting"
+        told = []
         if done.failed or done.maybe_sent:
-            job.error = (
+            told.append(
                 f"{done.failed} deliveries failed, {done.maybe_sent} may have arrived. "
                 "`resonance alerts list --maybe-sent` names them, `resonance alerts resend ID` sends again."
             )
-            job.exit_code = 1
+        if put_off := _put_off(store):
+            told.append(f"{put_off} They are tried again; `resonance check` says what is wrong with a channel.")
+        if told:
+            job.error, job.exit_code = " ".join(told), 1
     return job
+
+
+def _put_off(store: Store) -> str:
+    """The channels that could not be reached, each with what it said last."""
+    rows = store.query(
+        "SELECT channel, COUNT(*), MAX(error) FROM deliveries WHERE state = 'queued' AND attempts > 0 "
+        "AND error IS NOT NULL GROUP BY channel ORDER BY channel"
+    )
+    return " ".join(f"{count} deliveries wait for {channel}: {error.rstrip('.')}." for channel, count, error in rows)
 
 
 def housekeeping_job(store: Store, settings: Settings, now: datetime) -> Job:
@@ -148,6 +168,9 @@ def run_cycle(
     for source in sources:
         cycle.jobs.append(collect_job(store, settings, source, now, stop))
         cycle.jobs.append(refresh_job(store, settings, source, now, stop))
-    for stage in (score_job, analyse_job, alert_job, deliver_job):
+    for stage in (score_job, analyse_job, alert_job):
+        if stop and stop.is_set():
+            return cycle
         cycle.jobs.append(stage(store, settings, now))
+    cycle.jobs.append(deliver_job(store, settings, now, stop))
     return cycle

@@ -25,8 +25,7 @@ from collector.base import Source
 from config import Settings
 from resonance import cycle
 from resonance.app import utc_now
-from resonance.jobs import waiting_until
-from resonance.lock import InstanceLock
+from resonance.jobs import recorded, waiting_until
 from resonance.pipeline.score import is_waiting
 from store import Store
 
@@ -51,14 +50,13 @@ class Daemon:
         )
 
     def run(self) -> int:
-        """Block until a signal; returns the exit code."""
-        with InstanceLock(self.store.path):
-            self._listen()
-            self._schedule()
-            self.scheduler.start()
-            log.info("started", pid=os.getpid(), database=str(self.store.path), sources=[s.name for s in self.sources])
-            self.stop.wait()
-            self._drain()
+        """Block until a signal; returns the exit code. The caller holds the InstanceLock."""
+        self._listen()
+        self._schedule()
+        self.scheduler.start()
+        log.info("started", pid=os.getpid(), database=str(self.store.path), sources=[s.name for s in self.sources])
+        self.stop.wait()
+        self._drain()
         return 0
 
     def _listen(self) -> None:
@@ -109,7 +107,7 @@ class Daemon:
     def _child(self, stage: str) -> Callable[[datetime], object]:
         """A stage in a process of its own; ended when the daemon stops, it goes on where it was next time."""
 
-        def work(_now: datetime) -> None:
+        def work(now: datetime) -> None:
             if stage == "score" and not is_waiting(self.store):
                 return
             arguments = [sys.executable, "-m", "resonance.worker", stage]
@@ -118,10 +116,11 @@ class Daemon:
             process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr)
             while process.poll() is None:
                 if self.stop.wait(0.2):
-                    process.terminate()
-                    process.wait(5)
+                    _end(process)
             if process.returncode not in (0, -signal.SIGTERM):
-                log.error("child failed", stage=stage, code=process.returncode)
+                with recorded(self.store, stage, now) as job:
+                    job.error = f"its process ended with code {process.returncode}; the log may say why."
+                    job.exit_code = 1
 
         return work
 
@@ -134,6 +133,16 @@ class Daemon:
         log.info("stopped", drained=not ended.is_alive())
         if ended.is_alive():
             os._exit(0)  # a worker hangs in a network call; its page was never stored, so nothing is lost
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a child to end, and make it."""
+    process.terminate()
+    try:
+        process.wait(3)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _log_event(event: JobExecutionEvent) -> None:

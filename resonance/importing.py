@@ -10,11 +10,11 @@ from pathlib import Path
 from collector.archive import merged, parse_line
 from collector.errors import BadAnswer
 from config import Settings
-from resonance.tables import Skipped, open_text
+from resonance.tables import Skipped, open_text, whole_lines
 from store import Store
 from store.ingest import Saved, save_page
 from store.matching import Matchers
-from store.records import Observed, Page, iso
+from store.records import Metrics, Observed, Page, iso
 
 PIECE = 500  # posts in one transaction
 Progress = Callable[[int], None]
@@ -59,16 +59,28 @@ def import_file(
     seen_at = now if path == "-" else min(now, datetime.fromtimestamp(Path(path).stat().st_mtime, UTC))
     for page in _pieces(path, seen_at, skipped, progress):
         done.take(page)
+        if path == "-":
+            page.metrics = [m for m in page.metrics if m.observed_at != now or not _told_before(store, m)]
         done.saved += save_page(store, page, matchers, now, imported=True)
     if complete:
         save_page(store, Page(observed=_observed(store, settings, done)), matchers, now)
     return done
 
 
+def _told_before(store: Store, m: Metrics) -> bool:
+    """Whether these counts, which standard input gave no time to, are those that are known already."""
+    last = store.query(
+        "SELECT likes, reshares, replies, quotes, views FROM metrics WHERE post_id = ? AND observer = ? "
+        "ORDER BY observed_at DESC LIMIT 1",
+        (m.post_id, m.observer),
+    )
+    return bool(last) and tuple(last[0]) == (m.likes, m.reshares, m.replies, m.quotes, m.views)
+
+
 def _pieces(path: str, now: datetime, skipped: Skipped, progress: Progress | None) -> Iterator[Page]:
     waiting: list[Page] = []
     with open_text(path) as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(whole_lines(stream, skipped), 1):
             if line.strip():
                 skipped.lines += 1
                 try:

@@ -14,6 +14,7 @@ from store import Store, StoreError
 from store.records import iso
 
 log = structlog.get_logger()
+BUDGET = "the budget of the next UTC day"  # what a job waits for that has spent its money
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -68,14 +69,30 @@ def open_text(path: str) -> TextIO:
     raw: Any = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115
     packed = raw.peek(2)[:2] == b"\x1f\x8b"
     binary: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+    if packed:
+        binary.myfileobj = raw  # closed together
     return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="")
+
+
+def whole_lines(stream: TextIO, skipped: Skipped) -> Iterator[str]:
+    """The lines of a file; a gzip file that breaks off is named, and what came before is kept."""
+    count = 0
+    try:
+        for line in stream:
+            count += 1
+            yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        skipped.lines += 1
+        skipped.add(count + 1, "the gzip file is damaged from here on")
 
 
 def _is_csv(path: str) -> bool:
     return Path(path.removesuffix(".gz")).suffix.lower() in {".csv", ".tsv"}
 
 
-def _csv_rows(stream: TextIO, path: str, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _csv_rows(
+    stream: Iterator[str], path: str, required: tuple[str, ...]
+) -> Iterator[tuple[int, dict[str, Any] | str]]:
     reader = csv.DictReader(stream, delimiter="\t" if ".tsv" in path else ",")
     columns = reader.fieldnames or []
     missing = [name for name in required if name not in columns]
@@ -84,14 +101,21 @@ def _csv_rows(stream: TextIO, path: str, required: tuple[str, ...]) -> Iterator[
             f"{path}: the column {missing[0]!r} is missing. Its first line names {', '.join(columns) or 'nothing'}; "
             f"needed are {', '.join(required)}."
         )
-    for row in reader:
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, f"not CSV ({error})"
+            continue
         if None in row:
             yield reader.line_num, "more fields than the first line names"
         else:
             yield reader.line_num, row
 
 
-def _json_rows(stream: TextIO, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _json_rows(stream: Iterator[str], required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, Any] | str]]:
     for number, line in enumerate(stream, 1):
         if not line.strip():
             continue
@@ -113,7 +137,8 @@ def read_rows(
 ) -> Iterator[Row]:
     """Each line of the file at `path` through `parse`; lines that raise BadField are counted in `skipped`."""
     with open_text(path) as stream:
-        rows = _csv_rows(stream, path, required) if _is_csv(path) else _json_rows(stream, required)
+        lines = whole_lines(stream, skipped)
+        rows = _csv_rows(lines, path, required) if _is_csv(path) else _json_rows(lines, required)
         for number, row in rows:
             skipped.lines += 1
             if isinstance(row, str):

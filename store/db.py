@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from store.errors import SchemaTooNew, StoreError, StoreReadOnly, translated
+from store.errors import SchemaTooNew, StoreError, StoreForeign, StoreReadOnly, translated
 from store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrations
 
 BUSY_SECONDS = 30.0
@@ -45,6 +45,7 @@ class Store:
             raise StoreReadOnly(f"{path} is not there. `resonance import FILE` or `resonance run` makes it.")
         store = cls(path, read_only=read_only)
         with store.translating():
+            store._must_be_ours()
             version = int(store.connection.execute("PRAGMA user_version").fetchone()[0])
             if version > SCHEMA_VERSION:
                 store.close()
@@ -55,6 +56,17 @@ class Store:
             if version < SCHEMA_VERSION and not read_only:
                 store._migrate(version)
         return store
+
+    def _must_be_ours(self) -> None:
+        """Another program's database, or an empty file that cannot be written, is left alone."""
+        known = self.connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        tables = {row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if known or "_sqlite_migrations" in tables or not (tables or self.read_only):
+            return
+        self.close()
+        if tables:
+            raise StoreForeign(f"{self.path} is a database of another program. Name another file under `database`.")
+        raise StoreReadOnly(f"{self.path} is empty. `resonance import FILE` or `resonance run` fills it.")
 
     def _migrate(self, version: int) -> None:
         connection = self.connection

@@ -5,6 +5,7 @@ StoreError
 ├── StoreFull       no room left on the disk
 ├── StoreReadOnly   the file or its folder cannot be written
 ├── StoreCorrupt    not a database, or a damaged one
+├── StoreForeign    the database of another program (exit code 78)
 └── SchemaTooNew    written by a newer version of resonance (exit code 78)
 """
 
@@ -33,6 +34,12 @@ class StoreReadOnly(StoreError):
 
 class StoreCorrupt(StoreError):
     """Not a database, or a damaged one."""
+
+
+class StoreForeign(StoreError):
+    """The database of another program."""
+
+    exit_code = 78
 
 
 class SchemaTooNew(StoreError):

@@ -56,14 +56,17 @@ class _Writer:
         self.moment = now
         self.saved = Saved()
         self.changes: list[tuple[str, str]] = []
+        self.left_out: set[str] = set()
+        """Posts of the page that belong to nothing here: what they refer to and react to is not kept either."""
 
     def page(self, page: Page) -> Saved:
         self._resolve_versions(page)
         gone = self._removals(page.removals) | self._opt_outs(page.accounts) | self._entombed(page)
         accounts = {a.id: a for a in page.accounts if a.id not in gone}
         self._accounts(accounts.values())
-        kept = self._posts([p for p in page.posts if p.id not in gone and p.author_id not in gone], accounts)
-        self._interactions([i for i in page.interactions if not self._concerns(i, gone)])
+        reshared = {i.target_post_id for i in page.interactions if i.kind == "reshare" and i.target_post_id}
+        kept = self._posts([p for p in page.posts if p.id not in gone and p.author_id not in gone], accounts, reshared)
+        self._interactions([i for i in page.interactions if not self._concerns(i, gone | self.left_out)])
         self._metrics([m for m in page.metrics if m.post_id not in gone], kept)
         for observed in page.observed:
             if observe(self.connection, observed):
@@ -106,7 +109,8 @@ class _Writer:
 
     @staticmethod
     def _concerns(interaction: Interaction, gone: set[str]) -> bool:
-        return interaction.source_id in gone or interaction.target_id in gone or interaction.via_post_id in gone
+        concerned = (interaction.source_id, interaction.target_id, interaction.via_post_id, interaction.target_post_id)
+        return not gone.isdisjoint(concerned)
 
     def _removals(self, removals: Iterable[Removal]) -> set[str]:
         gone = set()
@@ -125,7 +129,7 @@ class _Writer:
                 reason = account.opted_out or "protected"
                 self.saved.removed += purge_account(self.connection, account.id, reason, self.moment)
                 gone.add(account.id)
-            else:  # public again
+            elif not self.imported:  # public again; an archive tells of the past
                 self.connection.execute(
                     "DELETE FROM tombstones WHERE subject_id = ? AND reason = 'protected'", (account.id,)
                 )
@@ -156,36 +160,40 @@ class _Writer:
             ],
         )
 
-    def _posts(self, posts: Sequence[Post], accounts: dict[str, Account]) -> set[str]:
-        """Insert or update; returns the ids that are in the store."""
+    def _posts(self, posts: Sequence[Post], accounts: dict[str, Account], wanted: set[str]) -> set[str]:
+        """Insert or update; returns the ids that are in the store. `wanted`: kept even when only referred to."""
         stored = {r["id"]: r for r in _rows(self.connection, "SELECT * FROM posts WHERE id IN", {p.id for p in posts})}
         threads = {i for p in posts for i in (p.reply_to_id, p.quote_of_id, p.conversation_id) if i}
-        known = set(_among(self.connection, "SELECT id FROM posts WHERE id IN", threads))
+        known = set(_among(self.connection, "SELECT id FROM posts WHERE reference = 0 AND id IN", threads))
         authors = {p.author_id for p in posts if p.author_id and p.author_id not in accounts}
         for known_author in _rows(self.connection, "SELECT id, network, handle FROM accounts WHERE id IN", authors):
             accounts[known_author["id"]] = Account(*known_author)
-        kept = set()
-        for post in posts:
+        kept: set[str] = set()
+        for post in sorted(posts, key=lambda p: p.reference):  # what came along is kept for those that are kept
             matches = self.matchers.match(post, accounts.get(post.author_id or ""))
             row = stored.get(post.id)
-            if row is None and not self._wanted(post, matches, known):
-                self.saved.skipped += 1
+            if row is None and not self._wanted(post, matches, known, wanted):
+                self.saved.skipped += not post.reference
+                self.left_out.add(post.id)
                 continue
             if row is None:
                 self._insert(post)
                 stored[post.id] = self._row(post.id)
             elif row["removed_at"] is None:
                 self._update(post, row)
-            known.add(post.id)
             kept.add(post.id)
+            if not post.reference:
+                known.add(post.id)
+                wanted.update(i for i in (post.reply_to_id, post.quote_of_id, post.conversation_id) if i)
             self._source(post)
             if not post.reference:
                 self._matches(post, matches)
         return kept
 
-    def _wanted(self, post: Post, matches: Sequence[Match], known: set[str]) -> bool:
-        in_thread = not known.isdisjoint((post.reply_to_id, post.quote_of_id, post.conversation_id))
-        return bool(matches) or post.reference or in_thread or self.imported
+    def _wanted(self, post: Post, matches: Sequence[Match], known: set[str], wanted: set[str]) -> bool:
+        if self.imported or matches or post.id in wanted:
+            return True
+        return not post.reference and not known.isdisjoint((post.reply_to_id, post.quote_of_id, post.conversation_id))
 
     def _source(self, post: Post) -> None:
         self.connection.execute(

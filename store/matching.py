@@ -12,7 +12,10 @@ from store.records import Account, Post
 from store.text import fold
 
 # Scripts without spaces between words: a keyword in them is found anywhere; in others at word boundaries.
-_UNSPACED = re.compile("[\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e01-\u0e5b]")
+# Hangul is among them, for particles follow its words without a space.
+_SCRIPTS = "\u3005-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e01-\u0e5b\uac00-\ud7a3"
+_UNSPACED = re.compile(f"[{_SCRIPTS}]")
+_LETTER = rf"[^\W_{_SCRIPTS}]"  # of a script with spaces: in 抹茶latteがうまい the word latte stands alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,9 @@ def _pattern(words: Sequence[str]) -> re.Pattern[str] | None:
     for word in sorted({fold(w) for w in words}, key=len, reverse=True):
         if not word:
             continue
-        before = "" if _UNSPACED.match(word[0]) or not word[0].isalnum() else r"(?<![^\W_])(?<!['’])"
-        after = "" if _UNSPACED.match(word[-1]) or not word[-1].isalnum() else r"(?![^\W_])"
-        if _UNSPACED.search(word):
-            before = after = ""
-        else:  # Japanese text stands beside Latin words without a space: 抹茶latteがうまい
-            before = before and r"(?<![a-z0-9À-ɏ])"
-            after = after and r"(?![a-z0-9À-ɏ])"
+        spaced = not _UNSPACED.search(word)
+        before = f"(?<!{_LETTER})" if spaced and word[0].isalnum() else ""
+        after = f"(?!{_LETTER})" if spaced and word[-1].isalnum() else ""
         parts.append(before + re.escape(word).replace(r"\ ", r"\s+") + after)
     return re.compile("|".join(parts)) if parts else None
 

@@ -8,8 +8,8 @@ from store.db import Store
 
 
 def newest_change(store: Store) -> int:
-    """The last number given in the change sequence."""
-    return int(store.one("SELECT COALESCE(MAX(seq), 0) FROM changes") or 0)
+    """The last number given in the change sequence, whether or not it has been pruned since."""
+    return int(store.one("SELECT seq FROM sqlite_sequence WHERE name = 'changes'") or 0)
 
 
 def mark_of(store: Store, stage: str, topic: str = "") -> int:

@@ -18,6 +18,7 @@ Share = Callable[[int, int, int], tuple[float, float, float] | None]
 
 _LABELLED = """
 SELECT m.created_at AS created_at, p.network AS network, p.author_id AS author_id, m.own AS own,
+  p.removed_at IS NOT NULL AS removed,
   COALESCE((SELECT c.label FROM corrections c WHERE c.post_id = p.id ORDER BY c.id DESC LIMIT 1), s.label) AS label,
   CASE WHEN EXISTS (SELECT 1 FROM corrections c WHERE c.post_id = p.id) THEN 0 ELSE COALESCE(s.uncertain, 0) END
     AS uncertain
@@ -26,6 +27,8 @@ JOIN posts p ON p.id = m.post_id
 LEFT JOIN sentiments s ON s.post_id = p.id AND s.text_hash = p.text_hash AND s.model = :model AND s.version = :version
 WHERE m.topic = :topic AND m.created_at >= :start AND m.created_at < :end
 """
+
+_FIRST_SEEN = "SELECT MIN(start_utc), network FROM observations WHERE topic = ? GROUP BY network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +70,27 @@ def all_hours(store: Store, topic: str) -> set[datetime]:
 
 
 def unwritten_hours(store: Store, topic: str, now: datetime, days: int = 60) -> set[datetime]:
-    """Observed hours without a row, and those of the last two days that are not complete yet."""
-    rows = store.query(
-        "SELECT start_utc, end_utc FROM observations WHERE topic = ? AND end_utc >= ?",
-        (topic, iso(now - timedelta(days=days))),
-    )
-    observed = set()
-    for row in rows:
-        hour = max(floor_hour(from_iso(row[0])), floor_hour(now - timedelta(days=days)))
-        while hour < from_iso(row[1]):
-            observed.add(hour)
+    """Observed hours without a row, incomplete ones of the last two days, and older ones read again since."""
+    oldest, recent = floor_hour(now - timedelta(days=days)), now - timedelta(days=2)
+    seconds: dict[datetime, float] = {}
+    for row in store.query(
+        "SELECT start_utc, end_utc FROM observations WHERE topic = ? AND end_utc >= ?", (topic, iso(oldest))
+    ):
+        start, end = max(from_iso(row[0]), oldest), from_iso(row[1])
+        hour = floor_hour(start)
+        while hour < end:
+            seconds[hour] = seconds.get(hour, 0.0) + (min(end, hour + HOUR) - max(start, hour)).total_seconds()
             hour += HOUR
-    complete = store.query(
-        "SELECT hour_utc FROM topic_hours WHERE topic = ? AND (complete = 1 OR hour_utc < ?)",
-        (topic, iso(now - timedelta(days=2))),
-    )
-    return observed - {from_iso(row[0]) for row in complete}
+    firsts = [from_iso(row[0]) for row in store.query(_FIRST_SEEN, (topic,))]
+    for row in store.query(
+        "SELECT hour_utc, coverage, complete FROM topic_hours WHERE topic = ? AND hour_utc >= ?", (topic, iso(oldest))
+    ):
+        hour = from_iso(row[0])
+        networks = max(1, sum(first < hour + HOUR for first in firsts))
+        as_written = abs(seconds.get(hour, 0.0) / HOUR.total_seconds() / networks - row[1]) < 0.001
+        if row[2] or (hour < recent and as_written):
+            seconds.pop(hour, None)
+    return set(seconds)
 
 
 def recompute(
@@ -114,8 +122,8 @@ def _hour(
     ).fetchone()[0]
     told = share(counts["negative"], counts["neutral"], counts["positive"]) or (None, None, None)
     covered = coverage(connection, topic.slug, hour, hour + HOUR)
-    scored = sum(counts.values())
-    complete = covered > 0.99 and hour + HOUR <= now and scored == len(others)
+    unscored = sum(r["label"] is None and not r["removed"] for r in others)
+    complete = covered > 0.99 and hour + HOUR <= now and not unscored
     connection.execute(
         "INSERT OR REPLACE INTO topic_hours (topic, hour_utc, hour_local, posts, own_posts, authors, reshares, "
         "negative, neutral, positive, uncertain, negative_share, negative_low, negative_high, coverage, complete, "
@@ -150,12 +158,15 @@ def _bins(connection: sqlite3.Connection, topic: str, hour: datetime, rows: Sequ
 
 
 def coverage(connection: sqlite3.Connection, topic: str, start: datetime, end: datetime) -> float:
-    """Share of a period that was really observed, 0..1, mean over the networks ever observed for the topic."""
-    networks = connection.execute("SELECT DISTINCT network FROM observations WHERE topic = ?", (topic,)).fetchall()
+    """Share of a period that was really observed, 0..1, mean over the networks that were observed by its end.
+
+    A network that is added later leaves the hours before as they were.
+    """
+    networks = [row[1] for row in connection.execute(_FIRST_SEEN, (topic,)) if row[0] < iso(end)]
     if not networks:
         return 0.0
     length = (end - start).total_seconds()
-    return sum(_seconds(connection, topic, n[0], start, end) for n in networks) / length / len(networks)
+    return sum(_seconds(connection, topic, network, start, end) for network in networks) / length / len(networks)
 
 
 def _seconds(connection: sqlite3.Connection, topic: str, network: str, start: datetime, end: datetime) -> float:

@@ -15,6 +15,7 @@ from config import Settings
 from resonance.app import open_store, settings_from, utc_now
 from resonance.commands.options import config_option, json_option
 from resonance.errors import explain
+from store import Store
 
 GRAVITY = {0: 0, 1: 1, 77: 2, 78: 3}
 
@@ -45,23 +46,24 @@ def checks(settings: Settings) -> Iterator[Check]:
         yield Check(
             "topics", False, "nothing is watched", "Add a [[topics]] table; docs/configuration.md has every key.", 78
         )
-    yield _store(settings)
+    store, told = _store(settings)
+    yield told
     yield _model(settings)
-    yield from _sources(settings)
+    yield from _sources(settings, store)
     yield from _channels(settings)
 
 
-def _store(settings: Settings) -> Check:
+def _store(settings: Settings) -> tuple[Store | None, Check]:
+    """The store, when it can be used, and what to say about it."""
     try:
         store = open_store(settings)
         posts = store.one("SELECT COUNT(*) FROM posts")
-        store.close()
     except Exception as error:
         told = explain(error)
         if told is None:
             raise
-        return Check("database", False, told.text, exit_code=told.exit_code)
-    return Check("database", True, f"{settings.database}, {posts} posts")
+        return None, Check("database", False, told.text, exit_code=told.exit_code)
+    return store, Check("database", True, f"{settings.database}, {posts} posts")
 
 
 def _model(settings: Settings) -> Check:
@@ -75,7 +77,7 @@ def _model(settings: Settings) -> Check:
     return Check("sentiment model", True, f"{scorer.name}, version {scorer.version}; とても美味しかった is {label}")
 
 
-def _sources(settings: Settings) -> Iterator[Check]:
+def _sources(settings: Settings, store: Store | None) -> Iterator[Check]:
     from collector.sources import sources
     from resonance.spent import spent_in
 
@@ -86,7 +88,7 @@ def _sources(settings: Settings) -> Iterator[Check]:
             "left out: no bearer token",
             "To read X, set X_BEARER_TOKEN (developer.x.com gives one; pay per use).",
         )
-    found = sources(settings, spent_in(open_store(settings)))
+    found = sources(settings, spent_in(store)) if store else sources(settings)
     if not found:
         yield Check(
             "sources", False, "no network to read", "Add a [[mastodon]] instance: public hashtags need no account.", 78

@@ -12,7 +12,7 @@ import click
 
 from resonance.errors import UserError
 
-MARK = "resonance.toml"
+MARK = ".resonance-demo"  # only a folder that holds it is ever emptied
 
 
 @click.command(epilog="Example: resonance demo --language en --output /tmp/demo")
@@ -61,6 +61,7 @@ def _prepare(output: Path) -> None:
             raise UserError(f"{output} holds files that are not a demo's. Name another folder with --output.")
         shutil.rmtree(output)
     output.mkdir(parents=True, exist_ok=True)
+    (output / MARK).write_text("Made by `resonance demo`, which empties this folder when it runs again.\n")
 
 
 class _Progress:

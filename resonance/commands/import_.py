@@ -26,6 +26,7 @@ def import_(files: tuple[str, ...], config: Path | None, as_json: bool, sample: 
     `-` reads standard input. A bad line is named and skipped. Importing again changes nothing, and nothing that is
     imported raises an alert.
     """
+    from resonance.errors import NothingUsable
     from resonance.importing import import_file
     from resonance.progress import counting
     from resonance.tables import Skipped
@@ -39,7 +40,11 @@ def import_(files: tuple[str, ...], config: Path | None, as_json: bool, sample: 
         skipped = Skipped(name)
         with counting(f"Importing {name}") as progress:
             done = import_file(store, settings, name, utc_now(), skipped, complete=not sample, progress=progress)
-        code = max(code, skipped.finish(strict))
+        try:
+            code = max(code, skipped.finish(strict))
+        except NothingUsable as error:  # the other files are worth reading all the same
+            click.echo(f"resonance: {error}", err=True)
+            code = 1
         told = {
             "file": name,
             "lines": skipped.lines,
