@@ -60,11 +60,13 @@ def touched_hours(store: Store, topic: str, after: int, upto: int) -> set[dateti
 
 
 def all_hours(store: Store, topic: str) -> set[datetime]:
-    """Every hour that holds a match, or a row from before."""
+    """Every hour that holds a match or a reshare of one, or a row from before."""
     rows = store.query(
-        "SELECT DISTINCT substr(created_at, 1, 13) FROM matches WHERE topic = ? "
-        "UNION SELECT substr(hour_utc, 1, 13) FROM topic_hours WHERE topic = ?",
-        (topic, topic),
+        "SELECT DISTINCT substr(created_at, 1, 13) FROM matches WHERE topic = :topic "
+        "UNION SELECT substr(i.time_high, 1, 13) FROM matches m JOIN interactions i ON i.target_post_id = m.post_id "
+        "AND i.kind = 'reshare' WHERE m.topic = :topic "
+        "UNION SELECT substr(hour_utc, 1, 13) FROM topic_hours WHERE topic = :topic",
+        {"topic": topic},
     )
     return {from_iso(f"{row[0]}:00:00Z") for row in rows}
 

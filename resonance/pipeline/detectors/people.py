@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from config import Topic
 from store import Store
 from store.records import Signal, from_iso, iso
+from store.topic_hours import networks_now, read_bins
 
 BEFORE = timedelta(days=2)  # the run compared with is at least this old
 TOP = 10  # ranks that are looked at
 FEWEST = 12  # distinct accounts that reacted
 PLACES = 3  # times better than its place before
+COVERED = 0.9  # share of the days before the older run that must have been read
 
 
 def rising_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
@@ -32,7 +34,7 @@ def rising_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
         "SELECT MAX(id) FROM runs WHERE topic = ? AND kind = 'graph' AND state = 'done' AND finished_at <= ?",
         (topic.slug, iso(from_iso(run[0]["finished_at"]) - BEFORE)),
     )
-    if old is None:
+    if old is None or not _comparable(store, topic, old):
         return []
     last_rank = store.one("SELECT COUNT(*) FROM resonance WHERE run_id = ?", (old,)) or 0
     rows = store.query(
@@ -43,6 +45,23 @@ def rising_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
     )
     at = from_iso(run[0]["finished_at"])
     return [_signal(store, topic, row, at) for row in rows if _risen(store, topic, row, last_rank)]
+
+
+def _comparable(store: Store, topic: Topic, old: int) -> bool:
+    """Whether the older run saw the same: the same query and networks, no hole before it, nothing imported since."""
+    at: str = store.one("SELECT finished_at FROM runs WHERE id = ?", (old,))
+    changed = store.one("SELECT 1 FROM topics WHERE slug = ? AND changed_at > ?", (topic.slug, at))
+    imported = store.one(
+        "SELECT 1 FROM matches m JOIN posts p ON p.id = m.post_id WHERE m.topic = ? AND p.imported = 1 "
+        "AND p.first_seen > ? LIMIT 1",
+        (topic.slug, at),
+    )
+    if changed or imported:
+        return False
+    end = from_iso(at)
+    networks = networks_now(store, topic.slug, end + BEFORE)
+    bins = read_bins(store, topic.slug, end - BEFORE, end, networks)
+    return bool(networks) and sum(bins.coverage) >= COVERED * len(bins.coverage)
 
 
 def _risen(store: Store, topic: Topic, row: sqlite3.Row, last_rank: int) -> bool:

@@ -14,7 +14,7 @@ from analysis.trends import State, Trends, detect
 from analysis.words import rising
 from config import Topic
 from store import Store
-from store.records import Rule, Severity, Signal, iso
+from store.records import Rule, Severity, Signal, from_iso, iso
 from store.topic_hours import BIN, Bins, networks_now, read_bins
 
 HISTORY = timedelta(days=28)
@@ -24,6 +24,7 @@ EVIDENCE = 8
 SHARED = 8  # posts that make a share worth drawing
 ChartRow = tuple[str, float | None, float | None, float | None, float | None]
 Chart = tuple[ChartRow, ...]
+PROVEN = 0.5  # score from which a row is beyond its bound
 BIG = 2.0  # times what was expected from which a spike is grave
 
 
@@ -75,9 +76,10 @@ def _signal(store: Store, topic: Topic, series: Series, now: datetime) -> Signal
     trends, last = series.trends, len(series.trends) - 1
     if trends.state[last] is not State.OK and not trends.active[last]:
         return None
-    direction = "down" if trends.direction[last] < 0 else "up"
+    opened = _opening(trends, last) if trends.active[last] else last
+    clearest = opened + int(np.argmax(trends.score[opened : last + 1]))  # the tail of a spike may lie below the usual
+    direction = "down" if trends.direction[clearest] < 0 else "up"
     active = bool(trends.active[last]) and not (series.rule == "negative_surge" and direction == "down")
-    opened = _opening(trends, last) if active else last
     began = series.bins.times[_onset(series, opened)]
     observed, expected, low, high = _against(series, opened, last)
     signal = Signal(
@@ -92,9 +94,22 @@ def _signal(store: Store, topic: Topic, series: Series, now: datetime) -> Signal
         low=low,
         high=high,
         confidence=_confidence(float(trends.score[opened : last + 1].max())),
-        evidence_at=series.bins.times[last] + BIN,
+        evidence_at=_evidence_at(store, topic, series, opened, last),
     )
     return _explained(store, topic, series, signal, direction, now) if active else signal
+
+
+def _evidence_at(store: Store, topic: Topic, series: Series, opened: int, last: int) -> datetime:
+    """The end of the last row that proves something; the newest imported post, where most came from an archive."""
+    proving = np.flatnonzero(series.trends.score[opened : last + 1] >= PROVEN)
+    end = series.bins.times[opened + int(proving[-1]) if len(proving) else last] + BIN
+    count, imported, newest = store.query(
+        "SELECT COUNT(*), COALESCE(SUM(p.imported), 0), MAX(CASE WHEN p.imported THEN m.created_at END) "
+        "FROM matches m JOIN posts p ON p.id = m.post_id "
+        "WHERE m.topic = ? AND m.created_at >= ? AND m.created_at < ? AND m.own = 0",
+        (topic.slug, iso(series.bins.times[opened] - timedelta(hours=1)), iso(end)),
+    )[0]
+    return min(end, from_iso(newest)) if 2 * imported > count else end
 
 
 def _confidence(score: float) -> float:
