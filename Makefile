@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+UV := $(BIN)/uv --no-config pip
+LOCKED := install --require-hashes --no-deps -r
 
 .PHONY: demo test check lock clean install install-dev docs
 
@@ -10,7 +12,7 @@ demo: install
 	$(BIN)/resonance demo
 
 test: install-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: install-dev
 	$(BIN)/ruff check .
@@ -28,14 +30,16 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml | $(BIN)/python
-	@echo "Installing the locked versions into $(VENV) (about a minute) ..."
-	$(PIP) install --progress-bar=on --require-hashes --no-deps -r requirements/runtime.txt
-	$(PIP) install --no-deps --editable .
+	@echo "Installing the locked versions into $(VENV) (a minute or less) ..."
+	@$(PIP) $(LOCKED) requirements/installer.txt || true
+	@$(UV) $(LOCKED) requirements/runtime.txt --python $(BIN)/python || \
+		{ echo "uv could not; pip tries, with its own settings ..."; $(PIP) $(LOCKED) requirements/runtime.txt; }
+	@$(PIP) install --no-deps --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/runtime.stamp
 	@echo "Installing the development tools ..."
-	$(PIP) install --progress-bar=on --require-hashes --no-deps -r requirements/dev.txt
+	@$(UV) $(LOCKED) requirements/dev.txt --python $(BIN)/python || $(PIP) $(LOCKED) requirements/dev.txt
 	@touch $@
 
 lock:  ## New versions for everybody; needs uv (pip install uv)
@@ -43,6 +47,8 @@ lock:  ## New versions for everybody; needs uv (pip install uv)
 		--upgrade pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+	echo uv | uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+		--upgrade - -o requirements/installer.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output
