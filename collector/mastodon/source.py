@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from threading import Event
 
 from collector.base import Check, Checkpoints, Source, Target, stopped
-from collector.errors import CollectorError, FeedDisabled, NotAuthorised, Refused
+from collector.errors import CollectorError, FeedDisabled, NetworkDown, NotAuthorised, Refused
 from collector.fields import Fields, moment, word
 from collector.mastodon import refresh
 from collector.mastodon.client import LOOKUP, MastodonClient, access_of
@@ -183,6 +183,9 @@ class MastodonSource(Source):
             if self.settings.public_timeline:
                 self._must_show("live_feeds", "the public timeline", now)
                 self.client.public(now)
+        except NetworkDown as error:
+            remedy = f"Check that {self.settings.url} opens from this machine: the address, the network, a proxy."
+            return [Check(self.name, False, error.told, remedy, error.exit_code)]
         except CollectorError as error:
             return [Check(self.name, False, error.told, error.remedy, error.exit_code)]
         read = "read a hashtag" if tag is not None else "no hashtag to read"
