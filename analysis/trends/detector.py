@@ -118,15 +118,19 @@ def detect(
     holidays: Collection[date] = (),
     coverage: ArrayLike | None = None,
     sensitivity: Sensitivity | str = Sensitivity.BALANCED,
+    strictness: float = 1.0,
 ) -> Trends:
     """Judge each row of a series by the rows before it.
 
     `times` (n,) are strictly ascending unix seconds, `values` (n,) posts a row, or with `totals` (n,) the part of them
     that a share counts. `coverage` (n,) in 0..1 is the observed share of each row (default 1): rows below
-    COVERAGE_BOUND, and rows that are missing, are unknown, never zero. Raises ValueError for shapes that differ, times
-    that do not ascend, negative or non-finite numbers, a part above its total.
+    COVERAGE_BOUND, and rows that are missing, are unknown, never zero. `strictness` multiplies the bound of the
+    sensitivity: what people's answers to earlier alerts ask for. Raises ValueError for shapes that differ, times that
+    do not ascend, negative or non-finite numbers, a part above its total, a strictness that is not positive.
     """
     sensitivity = Sensitivity(sensitivity)
+    if not (np.isfinite(strictness) and strictness > 0):
+        raise ValueError(f"strictness is {strictness}; it must be positive")
     t, x, n, seen = _checked(times, values, totals, coverage)
     out = _empty(t)
     kept = np.flatnonzero(seen >= COVERAGE_BOUND)
@@ -138,11 +142,11 @@ def detect(
     calendar = local_calendar(t[kept], timezone, holidays)
     if n is None:
         judged = _judge_volume(t[kept], x[kept], seen[kept], calendar, step)
-        bound = VOLUME_BOUNDS[sensitivity]
+        bound = VOLUME_BOUNDS[sensitivity] * strictness
         rule = Hysteresis(bound, bound / 2, 3600, 12 * 3600)
     else:
         judged = _judge_share(t[kept], x[kept], n[kept], calendar, step)
-        bound = SHARE_BOUNDS[sensitivity]
+        bound = SHARE_BOUNDS[sensitivity] * strictness
         rule = Hysteresis(bound, bound / 2, 900, 2 * 3600)
     _fill(out, kept, judged, rule)
     return out

@@ -19,13 +19,16 @@ def signals(store: Store, settings: Settings, now: datetime) -> list[Signal]:
     found = silence_signals(store, settings, now)
     for topic in settings.topics:
         trends, spreading = trend_signals(store, topic, now), viral_signals(store, settings, topic, now)
-        found += trends + [s for s in spreading if not _is_part_of(s, trends, store)]
+        found += trends + [s for s in spreading if not is_part_of(s, trends, store)]
         found += rising_signals(store, topic, now)
     return found
 
 
-def _is_part_of(spreading: Signal, trends: list[Signal], store: Store) -> bool:
-    """A negative post that spreads during a surge of negative posts is the same event: the surge tells of it."""
+def is_part_of(spreading: Signal, trends: list[Signal], store: Store) -> bool:
+    """A negative post that spreads during a surge of negative posts is the same event: the surge tells of it.
+
+    `store` is the one with the incidents.
+    """
     if "negative" not in (spreading.facts.get("mood"), spreading.facts.get("post_label")):
         return False
     if store.one("SELECT 1 FROM incidents WHERE subject = ? AND state <> 'resolved'", (spreading.subject,)):

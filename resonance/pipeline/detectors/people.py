@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from config import Topic
@@ -23,17 +24,30 @@ def rising_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
 
     An account whose score rests on a post that is being told as a viral cascade is not told again.
     """
-    run = store.query(
-        "SELECT id, finished_at FROM runs WHERE topic = ? AND kind = 'graph' AND state = 'done' "
-        "ORDER BY id DESC LIMIT 1",
-        (topic.slug,),
-    )
-    if not run:
-        return []
-    old = store.one(
+    run = newest_run(store, topic, now)
+    return [] if run is None else untold(store, topic, risen(store, topic, run))
+
+
+def newest_run(store: Store, topic: Topic, now: datetime) -> int | None:
+    """The newest analysis that was done by `now`."""
+    run: int | None = store.one(
         "SELECT MAX(id) FROM runs WHERE topic = ? AND kind = 'graph' AND state = 'done' AND finished_at <= ?",
-        (topic.slug, iso(from_iso(run[0]["finished_at"]) - BEFORE)),
+        (topic.slug, iso(now)),
     )
+    return run
+
+
+def untold(incidents: Store, topic: Topic, signals: Sequence[Signal]) -> list[Signal]:
+    """Those that rest on no post that was told as spreading, by the incidents of a store."""
+    rows = incidents.query("SELECT subject FROM incidents WHERE topic = ? AND rule = 'viral_cascade'", (topic.slug,))
+    told = {row[0] for row in rows}
+    return [signal for signal in signals if told.isdisjoint(post_id for post_id, _ in signal.evidence)]
+
+
+def risen(store: Store, topic: Topic, run: int) -> list[Signal]:
+    """A signal for each account that rose by that run, against the newest one from two days before."""
+    at = from_iso(store.one("SELECT finished_at FROM runs WHERE id = ?", (run,)))
+    old = newest_run(store, topic, at - BEFORE)
     if old is None or not _comparable(store, topic, old):
         return []
     last_rank = store.one("SELECT COUNT(*) FROM resonance WHERE run_id = ?", (old,)) or 0
@@ -41,10 +55,9 @@ def rising_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
         "SELECT s.*, a.handle, o.rank AS old_rank, o.high AS old_high FROM resonance s "
         "LEFT JOIN resonance o ON o.run_id = ? AND o.account_id = s.account_id "
         "LEFT JOIN accounts a ON a.id = s.account_id WHERE s.run_id = ? AND s.rank <= ? AND s.flags = '[]'",
-        (old, run[0]["id"], TOP),
+        (old, run, TOP),
     )
-    at = from_iso(run[0]["finished_at"])
-    return [_signal(store, topic, row, at) for row in rows if _risen(store, topic, row, last_rank)]
+    return [_signal(store, topic, row, at) for row in rows if _has_risen(row, last_rank)]
 
 
 def _comparable(store: Store, topic: Topic, old: int) -> bool:
@@ -64,18 +77,11 @@ def _comparable(store: Store, topic: Topic, old: int) -> bool:
     return bool(networks) and sum(bins.coverage) >= COVERED * len(bins.coverage)
 
 
-def _risen(store: Store, topic: Topic, row: sqlite3.Row, last_rank: int) -> bool:
+def _has_risen(row: sqlite3.Row, last_rank: int) -> bool:
     if json.loads(row["parts"])["reactors"] < FEWEST:
         return False
     was = row["old_rank"] or last_rank + 1
-    if was < PLACES * row["rank"] + TOP or row["low"] <= (row["old_high"] or 0.0):
-        return False
-    told = store.one(
-        "SELECT 1 FROM evidence e JOIN incidents i ON i.rule = 'viral_cascade' AND i.subject = e.post_id "
-        "WHERE e.subject_kind = 'resonance' AND e.subject_id = ? AND i.topic = ?",
-        (f"{row['run_id']}:{row['account_id']}", topic.slug),
-    )
-    return told is None
+    return bool(was >= PLACES * row["rank"] + TOP and row["low"] > (row["old_high"] or 0.0))
 
 
 def _signal(store: Store, topic: Topic, row: sqlite3.Row, at: datetime) -> Signal:

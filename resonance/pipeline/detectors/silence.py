@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from config import Settings
 from resonance.jobs import BUDGET
@@ -30,10 +29,10 @@ def silence_signals(store: Store, settings: Settings, now: datetime) -> list[Sig
             continue
         read = from_iso(row["read_until"])
         last = _last_post(store, row["network"], now)
-        pause = _usual_pause(store, row["network"], now)
         late = now - read > limit
         unread = late and _asked(store, row["network"], now - limit)
-        empty = not late and last is not None and now - last > limit + pause
+        empty = not late and last is not None and now - last > limit
+        empty = empty and last is not None and now - last > limit + _usual_pause(store, row["network"], now)
         since = read if unread else last or read
         signals.append(
             Signal(
@@ -65,12 +64,12 @@ def _last_post(store: Store, network: str, now: datetime) -> datetime | None:
 
 def _usual_pause(store: Store, network: str, now: datetime) -> timedelta:
     """The longest pause between two posts in the last week: nights and quiet topics are no silence."""
-    rows = store.query(
-        "SELECT created_at FROM posts WHERE network = ? AND created_at >= ? AND created_at <= ? ORDER BY created_at",
+    seconds = store.one(
+        "SELECT MAX(pause) FROM (SELECT unixepoch(created_at) - LAG(unixepoch(created_at)) OVER (ORDER BY created_at) "
+        "AS pause FROM posts WHERE network = ? AND created_at >= ? AND created_at <= ?)",
         (network, iso(now - USUAL), iso(now)),
     )
-    times = [from_iso(r[0]) for r in rows]
-    return max((b - a for a, b in pairwise(times)), default=timedelta(0))
+    return timedelta(seconds=seconds or 0)
 
 
 _JOBS = "FROM jobs WHERE name LIKE 'collect:%' AND (name = 'collect:' || :network OR :network <> 'x')"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analysis.influence.giveaway import is_giveaway
 from config import Settings, Topic
-from resonance.pipeline.detectors.trend import communities_of
+from resonance.pipeline.detectors.explain import communities_of
+from resonance.pipeline.detectors.strictness import strictness
 from store import Store
 from store.records import Signal, from_iso, iso
 
@@ -25,40 +28,63 @@ def viral_signals(store: Store, settings: Settings, topic: Topic, now: datetime)
     """A signal for each young cascade that will probably end among the topic's largest, and already stands out.
 
     It stands out when it has been reshared more than nine in ten of the topic's posts ever were, or what the settings
-    ask for, whichever is more: a forecast from a handful of reshares is not worth an alert.
+    ask for, whichever is more: a forecast from a handful of reshares is not worth an alert. The topic's own posts are
+    left out: whoever wrote them knows.
     """
-    enough = max(settings.alerts.viral_reshares, _usual(store, topic, now))
-    rows = store.query(
-        "SELECT c.*, v.text, v.author_id, v.author AS handle, v.label FROM v_cascades_active c "
-        "JOIN v_posts v ON v.id = c.post_id "
-        "WHERE c.topic = ? AND c.started_at >= ? AND c.p_top5 >= ? AND c.size > ?",
-        (topic.slug, iso(now - YOUNG), settings.alerts.viral_probability, enough),
-    )
-    wanted = (row for row in rows if not is_giveaway(row["text"]) and not _continues(store, topic, row, now))
-    return [_signal(store, topic, row, now) for row in wanted]
-
-
-def _continues(store: Store, topic: Topic, row: sqlite3.Row, now: datetime) -> bool:
-    """Whether the author of a post that was told as spreading only goes on about it."""
-    told = store.one(
-        "SELECT 1 FROM incidents i JOIN posts p ON p.id = i.subject WHERE i.topic = ? AND i.rule = 'viral_cascade' "
-        "AND i.historic = 0 AND p.author_id = ? AND p.id <> ? AND i.opened_at >= ? AND i.opened_at <= ?",
-        (topic.slug, row["author_id"], row["post_id"], iso(now - YOUNG), iso(now)),
-    )
-    already = store.one("SELECT 1 FROM incidents WHERE subject = ? AND state <> 'resolved'", (row["post_id"],))
-    return told is not None and already is None
-
-
-def _usual(store: Store, topic: Topic, now: datetime) -> int:
-    """Reshares that nine in ten of the topic's spreading posts of the last weeks stayed below; 0: too few to say."""
     sizes = [
         row[0]
         for row in store.query(
-            "SELECT size FROM cascades WHERE topic = ? AND started_at BETWEEN ? AND ? ORDER BY size",
+            "SELECT size FROM cascades WHERE topic = ? AND started_at BETWEEN ? AND ?",
             (topic.slug, iso(now - PAST), iso(now - YOUNG)),
         )
     ]
-    return sizes[len(sizes) * 9 // 10] - 1 if len(sizes) >= FEWEST else 0
+    rows = store.query(
+        "SELECT c.*, v.text, v.author_id, v.author AS handle, v.label FROM v_cascades_active c "
+        "JOIN matches m ON m.topic = c.topic AND m.post_id = c.post_id AND m.own = 0 "
+        "JOIN v_posts v ON v.id = c.post_id "
+        "WHERE c.topic = ? AND c.started_at >= ? AND c.p_top5 >= ? AND c.size > ?",
+        (topic.slug, iso(now - YOUNG), settings.alerts.viral_probability, enough(settings, topic, store, sizes)),
+    )
+    told = authors_told(store, store, topic, now)
+    wanted = (
+        row for row in rows if not is_giveaway(row["text"]) and not goes_on(row["post_id"], row["author_id"], told)
+    )
+    return [_signal(store, topic, row, now) for row in wanted]
+
+
+def enough(settings: Settings, topic: Topic, store: Store, finished: Sequence[int]) -> float:
+    """The size, root included, that a cascade must exceed; `finished` are the sizes of the topic's older ones."""
+    usual = sorted(finished)[len(finished) * 9 // 10] - 1 if len(finished) >= FEWEST else 0
+    return max(settings.alerts.viral_reshares, usual) * strictness(store, topic, "viral_cascade")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorsTold:
+    """Posts told as spreading in the last days, with their authors; `live` ones are not over yet."""
+
+    authors: dict[str, str]
+    live: frozenset[str]
+
+
+def authors_told(incidents: Store, store: Store, topic: Topic, now: datetime) -> AuthorsTold:
+    """What was told of a topic, by the incidents of one store and the posts of another."""
+    rows = incidents.query(
+        "SELECT subject, state, historic, opened_at FROM incidents WHERE topic = ? AND rule = 'viral_cascade' "
+        "AND (state <> 'resolved' OR (opened_at >= ? AND opened_at <= ?))",
+        (topic.slug, iso(now - YOUNG), iso(now)),
+    )
+    lately = [r["subject"] for r in rows if not r["historic"] and iso(now - YOUNG) <= r["opened_at"] <= iso(now)]
+    authors = {
+        post_id: author
+        for post_id in lately
+        if (author := store.one("SELECT author_id FROM posts WHERE id = ?", (post_id,))) is not None
+    }
+    return AuthorsTold(authors, frozenset(r["subject"] for r in rows if r["state"] != "resolved"))
+
+
+def goes_on(post_id: str, author: str | None, told: AuthorsTold) -> bool:
+    """Whether the author of a post that was told as spreading only goes on about it."""
+    return post_id not in told.live and any(a == author and p != post_id for p, a in told.authors.items())
 
 
 def _signal(store: Store, topic: Topic, r: sqlite3.Row, now: datetime) -> Signal:

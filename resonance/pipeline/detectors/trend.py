@@ -1,31 +1,30 @@
-"""Volume spikes and surges of the negative share, on the 15-minute sums of a topic."""
+"""Volume spikes, dips and surges of the negative share, on the 15-minute sums of a topic."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import holidays as calendars
 import numpy as np
 
 from analysis.trends import State, Trends, detect
-from analysis.words import rising
 from config import Topic
+from resonance.pipeline.detectors.explain import Bands, explained
+from resonance.pipeline.detectors.strictness import strictness
 from store import Store
-from store.records import Rule, Severity, Signal, from_iso, iso
+from store.records import Rule, Signal, from_iso, iso
 from store.topic_hours import BIN, Bins, networks_now, read_bins
 
 HISTORY = timedelta(days=28)
-SHOWN = timedelta(hours=48)
+RECENT = timedelta(hours=1)  # a network not read for so long is left aside: the others are judged without it
 HOUR_ROWS, DAY_ROWS = 4, 96
-EVIDENCE = 8
-SHARED = 8  # posts that make a share worth drawing
-ChartRow = tuple[str, float | None, float | None, float | None, float | None]
-Chart = tuple[ChartRow, ...]
+RULES: tuple[Rule, ...] = ("volume_spike", "negative_surge")
 PROVEN = 0.5  # score from which a row is beyond its bound
-BIG = 2.0  # times what was expected from which a spike is grave
+FALLEN = 0.5  # of what was expected: a row below it belongs to a dip
+FALLS: frozenset[Rule] = frozenset(["volume_spike"])  # rules of which a fall is news; fewer negative posts are none
+DOWN = ":down"  # a dip is another thing than a spike: in its cool-down a spike must be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +33,35 @@ class Series:
 
     rule: Rule
     bins: Bins
-    values: list[int]
-    totals: list[int] | None
+    values: Sequence[int]
+    totals: Sequence[int] | None
     trends: Trends
+
+    @property
+    def bands(self) -> Bands:
+        """What was expected, low and high by row."""
+        return Bands(self.trends.expected, self.trends.low, self.trends.high)
 
 
 def trend_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
-    """A signal for the volume and one for the negative share, active or not; none where the data says nothing."""
-    networks = networks_now(store, topic.slug, now)
+    """Signals for the volume (up, down) and for the negative share, active or not; none where the data says nothing."""
+    networks = networks_now(store, topic.slug, now, RECENT)
     if not networks:
         return []
     bins = read_bins(store, topic.slug, now - HISTORY, now, networks)
     if not bins.times:
         return []
-    volume = Series("volume_spike", bins, bins.posts, None, _judge(topic, bins, bins.posts))
-    share = Series("negative_surge", bins, bins.negative, bins.scored, _judge(topic, bins, bins.negative, bins.scored))
-    found = (_signal(store, topic, series, now) for series in (volume, share))
-    return [signal for signal in found if signal]
+    found: list[Signal] = []
+    for rule in RULES:
+        series = judge(topic, bins, rule, strictness(store, topic, rule))
+        found += [_told(store, topic, series, s, now) if s.active else s for s in signals_of(topic, series)]
+    return found
 
 
-def _judge(topic: Topic, bins: Bins, values: Sequence[int], totals: Sequence[int] | None = None) -> Trends:
-    return detect(
+def judge(topic: Topic, bins: Bins, rule: Rule, strict: float = 1.0) -> Series:
+    """The detector's answers on a topic's bins: posts for `volume_spike`, else the negative among the scored."""
+    values, totals = (bins.posts, None) if rule == "volume_spike" else (bins.negative, bins.scored)
+    trends = detect(
         [t.timestamp() for t in bins.times],
         values,
         totals,
@@ -62,54 +69,56 @@ def _judge(topic: Topic, bins: Bins, values: Sequence[int], totals: Sequence[int
         holidays=_holidays(topic, bins.times[0], bins.times[-1]),
         coverage=bins.coverage,
         sensitivity=topic.sensitivity,
+        strictness=strict,
     )
+    return Series(rule, bins, values, totals, trends)
 
 
 def _holidays(topic: Topic, start: datetime, end: datetime) -> frozenset[date]:
     if not topic.holidays:
         return frozenset()
-    years = range(start.year, end.year + 1)
-    return frozenset(calendars.country_holidays(topic.holidays, years=years))
+    return frozenset(calendars.country_holidays(topic.holidays, years=range(start.year, end.year + 1)))
 
 
-def _signal(store: Store, topic: Topic, series: Series, now: datetime) -> Signal | None:
+def signals_of(topic: Topic, series: Series) -> list[Signal]:
+    """What the last row says: one signal for each direction that is told; none where it could not be judged."""
     trends, last = series.trends, len(series.trends) - 1
     if trends.state[last] is not State.OK and not trends.active[last]:
-        return None
+        return []
     opened = _opening(trends, last) if trends.active[last] else last
     clearest = opened + int(np.argmax(trends.score[opened : last + 1]))  # the tail of a spike may lie below the usual
-    direction = "down" if trends.direction[clearest] < 0 else "up"
-    active = bool(trends.active[last]) and not (series.rule == "negative_surge" and direction == "down")
-    began = series.bins.times[_onset(series, opened)]
+    falls = trends.direction[clearest] < 0
+    return [
+        _signal(topic, series, opened, down, bool(trends.active[last]) and down == falls)
+        for down in ((False, True) if series.rule in FALLS else (False,))
+    ]
+
+
+def _signal(topic: Topic, series: Series, opened: int, down: bool, active: bool) -> Signal:
+    trends, last = series.trends, len(series.trends) - 1
     observed, expected, low, high = _against(series, opened, last)
-    signal = Signal(
+    proving = np.flatnonzero(trends.score[opened : last + 1] >= PROVEN)
+    newest = opened + int(proving[-1]) if len(proving) else last
+    return Signal(
         rule=series.rule,
         topic=topic.slug,
-        subject=topic.slug,
+        subject=topic.slug + (DOWN if down else ""),
         active=active,
         raised=bool(trends.alert[max(0, last - DAY_ROWS) : last + 1].any()),
-        began_at=began,
+        began_at=series.bins.times[_onset(series, opened, down)],
         observed=observed,
         expected=expected,
         low=low,
         high=high,
         confidence=_confidence(float(trends.score[opened : last + 1].max())),
-        evidence_at=_evidence_at(store, topic, series, opened, last),
+        facts={
+            "direction": "down" if down else "up",
+            "timezone": topic.timezone,
+            "coverage": round(series.bins.coverage[-1], 3),
+            "surprise": round(float(trends.surprise[-1]), 2),
+        },
+        evidence_at=series.bins.times[newest] + BIN,
     )
-    return _explained(store, topic, series, signal, direction, now) if active else signal
-
-
-def _evidence_at(store: Store, topic: Topic, series: Series, opened: int, last: int) -> datetime:
-    """The end of the last row that proves something; the newest imported post, where most came from an archive."""
-    proving = np.flatnonzero(series.trends.score[opened : last + 1] >= PROVEN)
-    end = series.bins.times[opened + int(proving[-1]) if len(proving) else last] + BIN
-    count, imported, newest = store.query(
-        "SELECT COUNT(*), COALESCE(SUM(p.imported), 0), MAX(CASE WHEN p.imported THEN m.created_at END) "
-        "FROM matches m JOIN posts p ON p.id = m.post_id "
-        "WHERE m.topic = ? AND m.created_at >= ? AND m.created_at < ? AND m.own = 0",
-        (topic.slug, iso(series.bins.times[opened] - timedelta(hours=1)), iso(end)),
-    )[0]
-    return min(end, from_iso(newest)) if 2 * imported > count else end
 
 
 def _confidence(score: float) -> float:
@@ -125,140 +134,51 @@ def _opening(trends: Trends, last: int) -> int:
     return row
 
 
-def _onset(series: Series, opened: int) -> int:
+def _onset(series: Series, opened: int, down: bool) -> int:
     """The first row of the unusual stretch: at most two hours before the row that proved it."""
     if series.totals is not None:
         return max(0, opened - HOUR_ROWS)
-    row = opened
-    high = series.trends.high
-    while row > max(0, opened - 2 * HOUR_ROWS) and series.values[row - 1] > high[row - 1]:
+    row, bands = opened, series.bands
+    while row > max(0, opened - 2 * HOUR_ROWS):
+        seen = series.values[row - 1]
+        if not (seen < FALLEN * bands.expected[row - 1] if down else seen > bands.high[row - 1]):
+            break
         row -= 1
     return row
 
 
 def _against(series: Series, opened: int, last: int) -> tuple[float, float | None, float | None, float | None]:
     """What was seen against what was expected: posts of the last hour, or the share of the last two hours."""
+    expected, low, high = series.bands
     if series.totals is None:
-        rows = slice(max(0, last - HOUR_ROWS + 1), last + 1)
-        expected, low, high = (float(np.nansum(c[rows])) for c in _band(series))
-        return float(sum(series.values[rows])), expected, low, high
-    rows = slice(max(0, min(opened, last - 2 * HOUR_ROWS + 1)), last + 1)
-    total = sum(series.totals[rows])
-    share = sum(series.values[rows]) / total if total else 0.0
-    before = max(0, opened - 1)
-    expected, low, high = (float(c[before]) for c in _band(series))
-    spread = 2 * np.sqrt(expected * (1 - expected) / max(total, 1)) if expected == expected else 0.0
-    return share, expected, max(0.0, expected - spread), min(1.0, expected + spread)
+        rows = [row for row in range(max(0, last - HOUR_ROWS + 1), last + 1) if np.isfinite(expected[row])]
+        if not rows:  # what was not read is neither seen nor expected
+            return float(series.values[last]), None, None, None
+        seen = float(sum(series.values[row] for row in rows))
+        return seen, float(expected[rows].sum()), float(low[rows].sum()), float(high[rows].sum())
+    span = slice(max(0, min(opened, last - 2 * HOUR_ROWS + 1)), last + 1)
+    total = sum(series.totals[span])
+    share = sum(series.values[span]) / total if total else 0.0
+    usual = float(expected[max(0, opened - 1)])
+    if not np.isfinite(usual):
+        return share, None, None, None
+    spread = 2 * np.sqrt(usual * (1 - usual) / max(total, 1))
+    return share, usual, max(0.0, usual - spread), min(1.0, usual + spread)
 
 
-def _band(series: Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return series.trends.expected, series.trends.low, series.trends.high
+def _told(store: Store, topic: Topic, series: Series, signal: Signal, now: datetime) -> Signal:
+    """An active signal with its evidence, words, communities, chart and severity."""
+    told = explained(store, topic, series.bins, series.values, series.totals, series.bands, signal, now)
+    return replace(told, evidence_at=_evidence_at(store, topic, signal))
 
 
-def _explained(store: Store, topic: Topic, series: Series, signal: Signal, direction: str, now: datetime) -> Signal:
-    """The same signal with its evidence, words, communities, chart and severity."""
-    start, end = signal.began_at - BIN, now
-    negative = series.rule == "negative_surge"
-    posts = posts_between(store, topic.slug, start, end, "negative" if negative else None)
-    before = posts_between(store, topic.slug, start - timedelta(days=1), start, None)
-    count = len(posts_between(store, topic.slug, start, end, None)) if negative else len(posts)
-    facts = {
-        "direction": direction,
-        "posts": count,
-        "negative": len(posts) if negative else sum(p[2] == "negative" for p in posts),
-        "communities": communities_of(store, topic.slug, [p[3] for p in posts if p[3]]),
-        "words": rising([p[1] for p in posts], [p[1] for p in before]),
-        "timezone": topic.timezone,
-        "coverage": round(series.bins.coverage[-1], 3),
-        "surprise": round(float(series.trends.surprise[-1]), 2),
-    }
-    return Signal(
-        **{name: getattr(signal, name) for name in Signal.__slots__ if name not in _REPLACED},
-        severity=_severity(signal, negative, direction),
-        evidence=tuple((p[0], float(p[4])) for p in posts[:EVIDENCE]),
-        series=_chart(series),
-        facts=facts,
-    )
-
-
-_REPLACED = ("severity", "evidence", "series", "facts")
-
-
-def _severity(signal: Signal, negative: bool, direction: str) -> Severity:
-    if direction == "down":
-        return "info"
-    if not negative:
-        return "warning" if signal.expected and signal.observed > 2 * BIG * signal.expected else "info"
-    return "critical" if signal.expected and signal.observed > BIG * signal.expected else "warning"
-
-
-def posts_between(
-    store: Store, topic: str, start: datetime, end: datetime, label: str | None
-) -> list[tuple[str, str, str | None, str | None, float]]:
-    """Posts of a topic as (id, text, label, author, weight), the most reacted to first; own ones are left out."""
-    wanted = "AND v.label = :label" if label else ""
-    rows = store.query(
-        f"""SELECT v.id, v.text, v.label, v.author_id,
-              1.0 + COALESCE(v.reshares, 0) + COALESCE(v.quotes, 0) + 0.5 * COALESCE(v.replies, 0)
-                + 0.1 * COALESCE(v.likes, 0) AS weight
-            FROM matches m JOIN v_posts v ON v.id = m.post_id
-            WHERE m.topic = :topic AND m.created_at >= :start AND m.created_at < :end AND m.own = 0 {wanted}
-            ORDER BY weight DESC, v.created_at DESC""",
-        {"topic": topic, "start": iso(start), "end": iso(end), "label": label},
-    )
-    return [tuple(row) for row in rows]
-
-
-def communities_of(store: Store, topic: str, authors: Sequence[str], most: int = 2) -> list[str]:
-    """Labels of the communities that most of these authors belong to."""
-    run = store.one("SELECT run_id FROM v_runs_latest WHERE kind = 'graph' AND topic = ?", (topic,))
-    if run is None:
-        return []
-    rows = store.query("SELECT account_id, subcommunity FROM memberships WHERE run_id = ?", (run,))
-    members = {row[0]: row[1] for row in rows}
-    counts = Counter(members[a] for a in set(authors) if a in members)
-    labels = {r[0]: r[1] for r in store.query("SELECT community, label FROM communities WHERE run_id = ?", (run,))}
-    return [labels[c] for c, n in counts.most_common(most) if n >= 3 and c in labels]
-
-
-def _chart(series: Series) -> Chart:
-    """The last two days, in blocks of hours with enough posts to draw; a block that was not observed has no value."""
-    count = len(series.values)
-    first = max(0, count - int(SHOWN / BIN))
-    size = HOUR_ROWS if series.totals is None else _block(series.totals[first:])
-    blocks = [slice(max(0, end - size), end) for end in range(count, first, -size)]
-    return tuple(_point(series, rows) for rows in reversed(blocks))
-
-
-def _block(totals: Sequence[int]) -> int:
-    """Rows to draw as one point of a share: the shortest of 1, 2, 3, 6 hours in which most have SHARED posts."""
-    for hours in (1, 2, 3):
-        size = hours * HOUR_ROWS
-        sums = [sum(totals[i : i + size]) for i in range(0, len(totals), size)]
-        if sums and float(np.median(sums)) >= SHARED:
-            return size
-    return 6 * HOUR_ROWS
-
-
-def _point(series: Series, rows: slice) -> ChartRow:
-    at = iso(series.bins.times[rows.start])
-    covered = np.array(series.bins.coverage[rows])
-    expected, low, high = (_mean(c[rows]) for c in _band(series))
-    if covered.mean() < 0.5:
-        return at, None, expected, None, None
-    if series.totals is None:
-        scale = float(len(covered))
-        seen = round(sum(series.values[rows]) / covered.sum() * scale, 2)
-        band = [None if v is None else round(v * scale, 2) for v in (expected, low, high)]
-        return at, seen, band[0], band[1], band[2]
-    total = sum(series.totals[rows])
-    if not total or expected is None:
-        return at, None, expected, None, None
-    spread = 2 * float(np.sqrt(expected * (1 - expected) / total))
-    share = round(sum(series.values[rows]) / total, 4)
-    return at, share, round(expected, 4), round(max(0.0, expected - spread), 4), round(min(1.0, expected + spread), 4)
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
+def _evidence_at(store: Store, topic: Topic, signal: Signal) -> datetime:
+    """The newest imported post, where most of what proves the signal came from an archive."""
+    end = signal.evidence_at or signal.began_at
+    count, imported, newest = store.query(
+        "SELECT COUNT(*), COALESCE(SUM(p.imported), 0), MAX(CASE WHEN p.imported THEN m.created_at END) "
+        "FROM matches m JOIN posts p ON p.id = m.post_id "
+        "WHERE m.topic = ? AND m.created_at >= ? AND m.created_at < ? AND m.own = 0",
+        (topic.slug, iso(signal.began_at - timedelta(hours=1)), iso(end)),
+    )[0]
+    return min(end, from_iso(newest)) if 2 * imported > count else end
