@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from resonance.cli import cli
 from resonance.errors import explain
 
-
 ROOT = Path(__file__).parent.parent.parent
 
 
