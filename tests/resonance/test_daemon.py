@@ -101,7 +101,8 @@ def test_the_lock_names_its_holder_and_falls_with_it(tmp_path: Path) -> None:
     database = tmp_path / "r.sqlite"
     with InstanceLock(database), pytest.raises(AlreadyRunning, match=f"pid {os.getpid()}"), InstanceLock(database):
         pass
-    code = f"import os; from pathlib import Path; from resonance.lock import InstanceLock as L; L(Path({str(database)!r})).__enter__(); os._exit(9)"
+    code = "import os, sys; from pathlib import Path; from resonance.lock import InstanceLock as L; "
+    code += f"L(Path({str(database)!r})).__enter__(); os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 9
     with InstanceLock(database):
         assert database.with_name("r.sqlite.lock").read_text() == str(os.getpid())

@@ -78,7 +78,8 @@ def test_reactions_become_interactions_and_counts_grow(home: House, scorer: Scor
     assert len(x_times) == 4  # X tells when; of a boost only the interval between two looks is known
     assert all(r["time_low"] is None or r["time_low"] < r["time_high"] for r in exact if r not in x_times)
     counts = home.store.query("SELECT observed_at, reshares FROM metrics WHERE post_id = ? ORDER BY 1", (x_of(root),))
-    assert [r["reshares"] for r in counts][0] == 0 and [r["reshares"] for r in counts][-1] == 4
+    grown = [r["reshares"] for r in counts]
+    assert (grown[0], grown[-1]) == (0, 4)
     reply = row(home, home.store.one("SELECT id FROM posts WHERE text = 'ほんとそれ'"))
     assert reply["reply_to_id"] == x_of(root)
     assert home.store.one("SELECT SUM(reshares) FROM v_topic_hourly WHERE topic = 'kopi'") == 7
