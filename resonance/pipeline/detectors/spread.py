@@ -153,7 +153,11 @@ def _reception(store: Store, post_id: str, label: str | None) -> dict[str, objec
         "AND v.label IS NOT NULL",
         (post_id,),
     )[0]
-    answers, negative, positive = int(row[0]), int(row[1] or 0), int(row[2] or 0)
+    return mood_of(int(row[0]), int(row[1] or 0), int(row[2] or 0), label)
+
+
+def mood_of(answers: int, negative: int, positive: int, label: str | None) -> dict[str, object]:
+    """What a post's answers and its own label say about its reception."""
     if answers < ANSWERS:
         return {"post_label": label}
     mood = "negative" if negative > positive else "positive" if positive > negative else None

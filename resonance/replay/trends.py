@@ -1,0 +1,151 @@
+"""Trends as they would have been told: a screen over each day, then the very detector of the daemon where it matters.
+
+The detector is causal, so one run over a day's figures shows where nothing was near a bound. Elsewhere, and wherever
+posts were still missing that became known later, it is run on exactly what was known at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from analysis.trends import COVERAGE_BOUND, State
+from analysis.trends.detector import SHARE_BOUNDS, VOLUME_BOUNDS, Sensitivity
+from config import Topic
+from resonance.pipeline.detectors.explain import severity
+from resonance.pipeline.detectors.strictness import strictness
+from resonance.pipeline.detectors.trend import DOWN, FALLS, HISTORY, RULES, judge, signals_of
+from resonance.replay.known import STEP, Ledger, TopicHistory, read_history
+from store import Store
+from store.records import Rule, Signal
+from store.topic_hours import Bins
+
+NEAR = 0.8  # of the level at which the most sensitive setting lets an incident end
+LOOK_BACK = 6  # rows: an incident lasts for an hour after the last row near its bound
+RECENT_ROWS = 8
+LATE, FEW = 0.1, 2  # share, and number, of the last two hours' posts that may still be missing in a calm step
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class _Screen:
+    """A day's figures, and by row whether anything was near; `first` is the row of the history's first bin."""
+
+    bins: Bins
+    first: int
+    near: dict[Rule, np.ndarray[tuple[int], np.dtype[np.bool_]]]
+    state: dict[Rule, list[State]]
+
+
+class TrendReplay:
+    """The trend signals of one topic; ask for ascending moments only."""
+
+    def __init__(self, store: Store, topic: Topic, since: datetime, until: datetime, thorough: bool = False) -> None:
+        """`thorough`: run the detector at every step; for tests of the screen."""
+        self.topic, self.thorough = topic, thorough
+        self.history: TopicHistory = read_history(store, topic.slug, since, until)
+        self.now, self.ahead = self.history.ledger(), self.history.ledger()
+        self.strict: dict[Rule, float] = {rule: strictness(store, topic, rule) for rule in RULES}
+        self.until = int(until.timestamp())
+        self.day = -1
+        self.screens: dict[tuple[int, ...], _Screen] = {}
+
+    def at(self, moment: datetime, sensitivities: Sequence[str]) -> Mapping[str, list[Signal]]:
+        """What the detectors would have said at `moment`, by sensitivity."""
+        now = int(moment.timestamp())
+        self.now.advance(now)
+        networks = self.history.networks_at(now)
+        found: dict[str, list[Signal]] = {name: [] for name in sensitivities}
+        if not networks:
+            return found
+        bins = self._window(self.now, networks, now)
+        if not bins.times:
+            return found
+        screen = self._screen(networks, now)
+        for rule in RULES:
+            if self.thorough or self._matters(screen, bins, rule, now):
+                self._exactly(bins, rule, found)
+            elif self._judged(screen, bins, rule, now):
+                for name in sensitivities:
+                    found[name] += _calm(self.topic, rule, moment)
+        return found
+
+    def _window(self, ledger: Ledger, networks: Sequence[int], now: int) -> Bins:
+        start = now - int(HISTORY.total_seconds())
+        return self.history.bins(ledger, networks, start // STEP * STEP, now)
+
+    def _exactly(self, bins: Bins, rule: Rule, found: dict[str, list[Signal]]) -> None:
+        """The detector on what was known; a lower sensitivity is never active where a higher one is not."""
+        for name in sorted(found, key=lambda n: VOLUME_BOUNDS[Sensitivity(n)]):
+            signals = self._signals(bins, rule, name)
+            found[name] += signals
+            if not any(signal.active for signal in signals):
+                for other in found:
+                    if VOLUME_BOUNDS[Sensitivity(other)] > VOLUME_BOUNDS[Sensitivity(name)]:
+                        found[other] += signals
+                return
+
+    def _signals(self, bins: Bins, rule: Rule, sensitivity: str) -> list[Signal]:
+        topic = self.topic.model_copy(update={"sensitivity": sensitivity})
+        series = judge(topic, bins, rule, self.strict[rule])
+        return [
+            replace(s, severity=severity(s, rule == "negative_surge", s.facts["direction"] == "down"))
+            for s in signals_of(topic, series)
+        ]
+
+    def _screen(self, networks: tuple[int, ...], now: int) -> _Screen:
+        """The figures of the day of `now` as they were known at its end."""
+        if now // DAY != self.day:
+            self.day = now // DAY
+            self.screens = {}
+            self.ahead.advance(min((self.day + 1) * DAY, self.until))
+        if networks not in self.screens:
+            self.screens[networks] = self._screened(networks)
+        return self.screens[networks]
+
+    def _screened(self, networks: tuple[int, ...]) -> _Screen:
+        end = min((self.day + 1) * DAY, self.until)
+        start = self.day * DAY - int(HISTORY.total_seconds())
+        bins = self.history.bins(self.ahead, networks, start, end)
+        first = int(bins.times[0].timestamp() - self.history.origin) // STEP if bins.times else 0
+        near, state = {}, {}
+        for rule in RULES:
+            trends = judge(self.topic, bins, rule, self.strict[rule]).trends
+            bounds = VOLUME_BOUNDS if rule == "volume_spike" else SHARE_BOUNDS
+            level = NEAR * bounds[Sensitivity.HIGH] * self.strict[rule] / 2
+            near[rule], state[rule] = trends.surprise >= level, trends.state
+        return _Screen(bins, first, near, state)
+
+    def _row(self, screen: _Screen, now: int) -> int:
+        """The row of the screen that is the last whole one before `now`."""
+        return (now - self.history.origin) // STEP - 1 - screen.first
+
+    def _matters(self, screen: _Screen, bins: Bins, rule: Rule, now: int) -> bool:
+        row = self._row(screen, now)
+        if row < 0 or row >= len(screen.bins.times):
+            return True
+        if screen.near[rule][max(0, row - LOOK_BACK + 1) : row + 1].any():
+            return True
+        recent = slice(max(0, row - RECENT_ROWS + 1), row + 1)
+        pairs = [(screen.bins.posts, bins.posts), (screen.bins.negative, bins.negative)]
+        return any(_differ(sum(a[recent]), sum(b[-RECENT_ROWS:])) for a, b in pairs)
+
+    def _judged(self, screen: _Screen, bins: Bins, rule: Rule, now: int) -> bool:
+        row = self._row(screen, now)
+        return bins.coverage[-1] >= COVERAGE_BOUND and screen.state[rule][row] is State.OK
+
+
+def _differ(later: int, then: int) -> bool:
+    return abs(later - then) > max(FEW, LATE * later)
+
+
+def _calm(topic: Topic, rule: Rule, moment: datetime) -> list[Signal]:
+    """The signals of a step at which nothing was near: judged, and not active."""
+    subjects = [topic.slug, topic.slug + DOWN] if rule in FALLS else [topic.slug]
+    return [
+        Signal(rule, topic.slug, subject, active=False, raised=False, began_at=moment.astimezone(UTC), observed=0.0)
+        for subject in subjects
+    ]
