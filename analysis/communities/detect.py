@@ -9,9 +9,10 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from analysis.communities import blockmodel, spectral
-from analysis.graph import IntArray, Interactions, adjacency
+from analysis.graph import FloatArray, IntArray, Interactions, adjacency
 
 NONE = -1
+SPLINTER = 4  # nodes below which a piece is no group where it can join one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,12 +67,10 @@ def detect_matrix(matrix: Any, *, seed: int = 0) -> tuple[IntArray, IntArray]:
         upper, lower = _component(matrix[nodes][:, nodes].tocsr(), seed)
         coarse[nodes], fine[nodes] = upper + used, lower + used
         used += int(max(upper.max(), lower.max())) + 1
-    fine = _connected(matrix, fine)
-    coarse = _connected(matrix, coarse)
-    fine = np.where(
-        coarse >= 0, np.unique(coarse * (int(fine.max(initial=0)) + 2) + fine, return_inverse=True)[1], NONE
-    )
-    fine = _connected(matrix, fine)
+    coarse = _settled(matrix, _connected(matrix, coarse))
+    cells = coarse * (int(fine.max(initial=0)) + 2) + fine
+    fine = np.where(coarse >= 0, np.unique(cells, return_inverse=True)[1], NONE)
+    fine = _settled(matrix, _connected(matrix, fine), coarse)
     return _by_size(coarse), _by_size(fine)
 
 
@@ -83,20 +82,18 @@ def _component(matrix: Any, seed: int) -> tuple[IntArray, IntArray]:
         return np.zeros(matrix.shape[0], np.int64), np.zeros(matrix.shape[0], np.int64)
     links = inner.copy()
     links.data = np.ones_like(links.data)
-    groups = spectral.count_groups(links)
-    upper = _outstanding(inner, groups, seed) if groups > 1 else np.zeros(len(core), np.int64)
+    groups, near = spectral.standing_out(links)
+    upper = _outstanding(inner, groups, near, seed) if groups > 1 else np.zeros(len(core), np.int64)
     lower = _within(inner, upper, seed)
     place = np.zeros((matrix.shape[0], 2), np.int64)
     place[core] = np.column_stack([upper, lower])
     return place[leader, 0], place[leader, 1]
 
 
-def _outstanding(inner: Any, groups: int, seed: int) -> IntArray:
+def _outstanding(inner: Any, groups: int, near: FloatArray, seed: int) -> IntArray:
     """The groups that stand out most among the first `groups` eigenvectors."""
-    values, vectors = spectral.leading(inner, min(groups + 1, inner.shape[0] - 1))
-    if len(values) < 2:
-        return np.zeros(len(inner.indptr) - 1, np.int64)
-    chosen = spectral.gap(values)
+    values, vectors = spectral.leading(inner, groups, first=near)
+    chosen = spectral.gap(values[: groups + 1])
     label = spectral.k_means(spectral.directions(vectors[:, :chosen]), chosen, seed)
     return np.unique(blockmodel.refine(inner, label, chosen), return_inverse=True)[1]
 
@@ -110,11 +107,10 @@ def _within(inner: Any, upper: IntArray, seed: int) -> IntArray:
         part = inner[nodes][:, nodes].tocsr()
         links = part.copy()
         links.data = np.ones_like(links.data)
-        groups = spectral.count_groups(links) if len(nodes) >= 8 else 1
+        groups, near = spectral.standing_out(links) if len(nodes) >= 8 else (1, None)
         if groups > 1:
-            _, vectors = spectral.leading(part, groups)
-            groups = vectors.shape[1]
-            label = spectral.k_means(spectral.directions(vectors), groups, seed)
+            _, vectors = spectral.leading(part, groups, first=near)
+            label = spectral.k_means(spectral.directions(vectors[:, :groups]), groups, seed)
             lower[nodes] = used + blockmodel.refine(part, label, groups)
         else:
             lower[nodes] = used
@@ -154,6 +150,27 @@ def _connected(matrix: Any, label: IntArray) -> IntArray:
     inside = type(links)((links.data[same], (links.row[same], links.col[same])), shape=matrix.shape).tocsr()
     _, part = connected_components(inside, directed=False)
     return np.where(label == NONE, NONE, part)
+
+
+def _settled(matrix: Any, label: IntArray, within: IntArray | None = None) -> IntArray:
+    """Labels after every splinter joined the group that it has most to do with (of the same `within`, if given).
+
+    A splinter is a group of fewer than SPLINTER nodes beside a larger one.
+    """
+    sizes = np.bincount(label[label != NONE], minlength=1)
+    links = matrix.tocoo()
+    place = np.flatnonzero((label[links.row] != NONE) & (sizes[label[links.row]] < SPLINTER))
+    place = place[sizes[label[links.col[place]]] >= SPLINTER]
+    if within is not None:
+        place = place[within[links.row[place]] == within[links.col[place]]]
+    pairs, position = np.unique(
+        label[links.row[place]] * np.int64(len(sizes)) + label[links.col[place]], return_inverse=True
+    )
+    weight = np.bincount(position, links.data[place], minlength=len(pairs))
+    order = np.argsort(weight, kind="stable")
+    joins = np.arange(len(sizes))
+    joins[pairs[order] // len(sizes)] = pairs[order] % len(sizes)
+    return np.where(label == NONE, NONE, joins[label])
 
 
 def _by_size(label: IntArray) -> IntArray:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
+from analysis.communities import eigen
 from analysis.graph import FloatArray, IntArray
 
 MOST = 64  # groups looked for at one level
 DENSE = 150  # nodes up to which all eigenvalues are computed at once
+FIRST = 8  # eigenvalues looked at first
+SAMPLE = 20_000  # points from which the centres of groups are found
 
 
 def degrees(matrix: Any) -> FloatArray:
@@ -19,17 +21,13 @@ def degrees(matrix: Any) -> FloatArray:
     return np.asarray(matrix.sum(axis=1), float).ravel()
 
 
-def _start(size: int) -> FloatArray:
-    """A fixed starting vector for Lanczos iterations, so that answers do not vary between runs."""
-    return np.random.default_rng(0).standard_normal(size)
+def standing_out(links: Any, most: int = MOST) -> tuple[int, FloatArray]:
+    """Number of groups that stand out from chance, and vectors (n, any) that lie near theirs.
 
-
-def count_groups(links: Any, most: int = MOST) -> int:
-    """Number of groups that stand out from chance: the negative eigenvalues of the Bethe Hessian.
-
-    H = (r^2 - 1) I - r A + D with r^2 the mean excess degree (Saade, Krzakala and Zdeborova, NeurIPS 2014; Le and
-    Levina, Electron. J. Statist. 16, 2022): one for a random graph, whatever its degrees. By Sylvester's law they are
-    as many as the eigenvalues above 1 / r of the normalised adjacency regularised by r^2 - 1, which converge faster.
+    As many as negative eigenvalues of the Bethe Hessian H = (r^2 - 1) I - r A + D with r^2 the mean excess degree
+    (Saade, Krzakala and Zdeborova, NeurIPS 2014; Le and Levina, Electron. J. Statist. 16, 2022): one for a random
+    graph, whatever its degrees. By Sylvester's law these are as many as the eigenvalues above 1 / r of the normalised
+    adjacency regularised by r^2 - 1, which converge faster.
 
     Parameters
     ----------
@@ -38,44 +36,45 @@ def count_groups(links: Any, most: int = MOST) -> int:
     """
     degree, size = degrees(links), links.shape[0]
     if size < 4 or not degree.any():
-        return 1
+        return 1, np.ones((size, 1))
     square = max(float((degree**2).sum() / degree.sum()) - 1, 1.0)
-    wanted = 2
+    threshold, wanted, vectors = 1 / np.sqrt(square), FIRST, None
     while True:
-        asked = min(wanted, most + 1, size - 2)
-        values, _ = leading(links, asked, regularise=square - 1, tolerance=1e-2, restarts=5 if wanted == 2 else 30)
-        groups = int((values > 1 / np.sqrt(square)).sum())
-        if groups < asked or asked >= min(most + 1, size - 2):
-            return int(np.clip(groups, 1, most))
-        wanted *= 4
+        values, vectors = leading(links, wanted, regularise=square - 1, above=threshold, first=vectors)
+        groups = int((values > threshold).sum())
+        if groups < len(values) or len(values) > most or len(values) >= size - 1:
+            return int(np.clip(groups, 1, most)), vectors
+        wanted *= 3
+
+
+def count_groups(links: Any, most: int = MOST) -> int:
+    """Number of groups that stand out from chance; see `standing_out`."""
+    return standing_out(links, most)[0]
 
 
 def leading(
-    matrix: Any, dimensions: int, regularise: float | None = None, tolerance: float = 1e-3, restarts: int = 60
+    matrix: Any,
+    dimensions: int,
+    *,
+    regularise: float | None = None,
+    above: float | None = None,
+    tolerance: float = 1e-2,
+    first: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Largest eigenvalues (dimensions,) of the regularised normalised adjacency and their vectors (n, dimensions).
+    """Largest eigenvalues of the regularised normalised adjacency and their vectors: `dimensions`, and some more.
 
     Regularised by the mean degree if nothing is given (Qin and Rohe, NeurIPS 2013), so that a few nodes at the edge
-    are no group. What has not converged after `restarts` lies in the continuous bulk and tells nothing: fewer
-    are returned then, but at least one.
+    are no group. `above`, `tolerance` and `first` as in `eigen.largest`.
     """
-    degree, size = degrees(matrix), matrix.shape[0]
-    scale = sparse.diags(1 / np.sqrt(degree + (degree.mean() if regularise is None else regularise)))
-    normal = (scale @ matrix @ scale).tocsr()
-    if size <= DENSE:
-        values, vectors = np.linalg.eigh(normal.toarray())
-    else:
-        try:
-            basis = min(size - 1, max(2 * dimensions + 1, 30))
-            values, vectors = eigsh(
-                normal, k=dimensions, which="LA", v0=_start(size), tol=tolerance, ncv=basis, maxiter=restarts
-            )
-        except ArpackNoConvergence as unfinished:
-            values, vectors = unfinished.eigenvalues, unfinished.eigenvectors
-        if not len(values):
-            return np.ones(1), np.sqrt(degree / degree.sum())[:, None]
-    order = np.argsort(-values)[:dimensions]
-    return values[order], vectors[:, order]
+    regularise = float(degrees(matrix).mean()) if regularise is None else regularise
+    normal = eigen.normalised(matrix, regularise)
+    if matrix.shape[0] <= DENSE:
+        values, vectors = np.linalg.eigh(normal.toarray().astype(float))
+        return values[::-1].copy(), vectors[:, ::-1].copy()
+    values, block = eigen.largest(
+        normal, dimensions, above=above, tolerance=tolerance, first=None if first is None else first.astype(np.float32)
+    )
+    return values, block.astype(float)
 
 
 def gap(values: FloatArray) -> int:
@@ -97,24 +96,32 @@ def directions(vectors: FloatArray) -> FloatArray:
 
 
 def k_means(points: FloatArray, groups: int, seed: int, tries: int = 10) -> IntArray:
-    """Groups (n,) of points by k-means with k-means++ starts (Arthur and Vassilvitskii, 2007), the best of `tries`."""
+    """Groups (n,) of points by k-means with k-means++ starts (Arthur and Vassilvitskii, 2007), the best of `tries`.
+
+    Of more than SAMPLE points a random sample finds the centres.
+    """
     rng = np.random.default_rng(seed)
-    best, found = np.inf, np.zeros(len(points), np.int64)
+    some = points if len(points) <= SAMPLE else points[np.sort(rng.choice(len(points), SAMPLE, replace=False))]
+    best, found = np.inf, some[:groups]
     for _ in range(tries):
-        centres = _spread(points, groups, rng)
-        for _ in range(50):
-            label = _distances(points, centres).argmin(axis=1)
-            ends = sparse.csr_matrix((np.ones(len(points)), label, np.arange(len(points) + 1)), (len(points), groups))
-            sums, counts = np.asarray(ends.T @ points), np.bincount(label, minlength=groups)[:, None]
-            moved = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
-            if np.allclose(moved, centres, atol=1e-6):
-                break
-            centres = moved
-        distance = _distances(points, centres)
-        label, cost = distance.argmin(axis=1), float(distance.min(axis=1).sum())
+        cost, centres = _one_try(some, _spread(some, groups, rng))
         if cost < best - 1e-9:
-            best, found = cost, label
-    return found
+            best, found = cost, centres
+    return np.asarray(_distances(points, found).argmin(axis=1), np.int64)
+
+
+def _one_try(points: FloatArray, centres: FloatArray) -> tuple[float, FloatArray]:
+    """Lloyd's iterations: the summed squared distances at the end, and the centres."""
+    size, groups = len(points), len(centres)
+    for _ in range(50):
+        label = _distances(points, centres).argmin(axis=1)
+        ends = sparse.csr_matrix((np.ones(size), label, np.arange(size + 1)), (size, groups))
+        sums, counts = np.asarray(ends.T @ points), np.bincount(label, minlength=groups)[:, None]
+        moved = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
+        if np.allclose(moved, centres, atol=1e-6):
+            break
+        centres = moved
+    return float(_distances(points, centres).min(axis=1).sum()), centres
 
 
 def _distances(points: FloatArray, centres: FloatArray) -> FloatArray:
