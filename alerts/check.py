@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from alerts import email
+from alerts import email, slack_bot
+from alerts.outcome import Outcome
 from config.settings import Channel, EmailChannel, Settings, SlackChannel
 
 AUTHORISATION, CONFIGURATION, FAILED = 77, 78, 1
@@ -40,6 +41,8 @@ def _check(channel: Channel) -> Checked:
 
 def _slack(channel: SlackChannel) -> Checked:
     """A webhook can only be tried by sending: what can be seen without that."""
+    if channel.by_bot:
+        return _bot(channel)
     if channel.webhook_url is None:
         return Checked(
             channel.name,
@@ -61,6 +64,34 @@ def _slack(channel: SlackChannel) -> Checked:
     return Checked(
         channel.name, True, f"Slack: webhook at {parts.hostname} (not tried; `resonance alerts test` sends a sample)."
     )
+
+
+def _bot(channel: SlackChannel) -> Checked:
+    """Ask Slack who we are, and which scopes the token lacks."""
+    if channel.bot_token is None:
+        return Checked(
+            channel.name,
+            False,
+            "Slack: the bot token is missing.",
+            "Install the Slack app in the workspace, put its bot token (xoxb-…) into the environment variable that "
+            'bot_token names (SLACK_BOT_TOKEN for bot_token = "env:SLACK_BOT_TOKEN"), and try again.',
+            CONFIGURATION,
+        )
+    told = slack_bot.who(channel)
+    if isinstance(told, Outcome):
+        refused = told.state == "failed"
+        remedy = "" if refused else "Check the network, a proxy, and that api_url is right."
+        return Checked(channel.name, False, told.detail, remedy, AUTHORISATION if refused else FAILED)
+    team, user, missing = told
+    if missing:
+        return Checked(
+            channel.name,
+            False,
+            f"Slack: the token of {user} in {team} lacks {', '.join(missing)}.",
+            "Add these scopes under OAuth & Permissions of the Slack app and install it again.",
+            AUTHORISATION,
+        )
+    return Checked(channel.name, True, f"Slack: {user} in {team}, posts to {channel.channel}; nothing sent.")
 
 
 def _email(channel: EmailChannel) -> Checked:

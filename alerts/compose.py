@@ -19,8 +19,10 @@ BADGES: dict[Tone, str] = {"risk": "🔴", "chance": "🟢", "fault": "⚪", "pl
 QUOTES = 5
 
 
-def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime) -> Message:
-    """The message about `incident`: its beginning (`opened`) or its end (`resolved`)."""
+def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime, *, note_id: int = 0) -> Message:
+    """The message about `incident`: its beginning (`opened`), what the note `note_id` says (`update`), its end
+    (`resolved`), or that nobody has taken it (`escalation`).
+    """
     language, zone, title = _reader(settings, incident)
     said = w.strings(language)
     tone = tone_of(incident)
@@ -30,23 +32,28 @@ def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime) -
     heading = lasting = _title(said, incident, tone, known)
     if kind == "resolved":
         heading = w.fill(said["title_over"].get(incident.rule, ""), known) or lasting
+    follows = kind in ("resolved", "update")
+    news = _news(said, incident, kind, note_id, known, now)
+    brief = bool(news) and kind == "update"
     return Message(
         kind=kind,
         language=language,
         tone=tone,
         severity=incident.severity,
         badge=badge,
-        title=heading,
+        title=news or heading,
         subject=_subject(said, incident, tone, lasting, kind),
-        summary=tuple(_summary(said, incident, tone, known, over)),
-        facts=tuple(_facts(said, incident, known, over)),
-        quotes=() if kind == "resolved" else tuple(_quotes(incident.evidence[:QUOTES], language, zone, said)),
-        advice=() if over else tuple(_text(_pick(said["advice"], incident, tone))),
-        related=tuple(f"#{i} {said['rules'].get(rule, rule)}" for i, rule in incident.related),
-        commands=() if kind == "resolved" else tuple(commands(said, incident.id)),
+        summary=tuple(([heading] if kind == "escalation" else []) + _summary(said, incident, tone, known, over)),
+        facts=() if brief else tuple(_facts(said, incident, known, over)),
+        quotes=() if follows else tuple(_quotes(incident.evidence[:QUOTES], language, zone, said)),
+        advice=() if over or brief else tuple(_text(_pick(said["advice"], incident, tone))),
+        related=() if brief else tuple(f"#{i} {said['rules'].get(rule, rule)}" for i, rule in incident.related),
+        commands=() if follows else tuple(commands(said, incident.id)),
         footer=said["labels"]["footer"].format(id=f"#{incident.id}", zone=zone.key),
         chart_alt=said["labels"]["chart_alt"].format(title=heading, topic=known["topic"]),
         thread=thread(incident),
+        note_id=note_id,
+        incident_id=0 if follows else incident.id,
     )
 
 
@@ -68,8 +75,13 @@ def compose_test(settings: Settings, language: Language | None = None) -> Messag
     )
 
 
-def compose_rollup(settings: Settings, incidents: Sequence[tuple[Incident, str]], delivery: int) -> Message:
-    """One message that names many incidents (with the kind of each delivery), the gravest first."""
+def compose_rollup(
+    settings: Settings, incidents: Sequence[tuple[Incident, str]], delivery: int, *, held: bool = False
+) -> Message:
+    """One message that names many incidents (with the kind of each delivery), the gravest first.
+
+    `held`: they waited for the end of quiet hours, and are not a storm.
+    """
     language = _common_language(settings, [incident for incident, _ in incidents])
     said = w.strings(language)
     order = sorted(incidents, key=lambda pair: (-("info", "warning", "critical").index(pair[0].severity), pair[0].id))
@@ -84,7 +96,7 @@ def compose_rollup(settings: Settings, incidents: Sequence[tuple[Incident, str]]
         badge=said["labels"][worst],
         title=title,
         subject=f"[{said['labels'][worst]}] {title}",
-        summary=tuple(w.sentences(said["summary"]["rollup"], {})),
+        summary=tuple(w.sentences(said["summary"]["rollup_held" if held else "rollup"], {})),
         items=tuple(_item(settings, incident, kind, language) for incident, kind in order),
         footer="resonance",
         thread=f"rollup-{delivery}",
@@ -165,7 +177,23 @@ def _subject(said: dict[str, Any], incident: Incident, tone: Tone, title: str, k
     """Stays the same while an incident grows, so that mail programs keep one thread."""
     first = str(incident.facts.get("opened_severity", incident.severity))
     badge = said["labels"]["chance" if tone == "chance" else first]
-    return header(f"{'Re: ' if kind == 'resolved' else ''}[{badge}] {title} (#{incident.id})")
+    return header(f"{'Re: ' if kind in ('resolved', 'update') else ''}[{badge}] {title} (#{incident.id})")
+
+
+def _news(
+    said: dict[str, Any], incident: Incident, kind: Kind, note_id: int, known: dict[str, str | None], now: datetime
+) -> str | None:
+    """The heading of a message that follows another: what has happened since."""
+    if kind == "escalation":
+        waited = w.duration(said["language"], now - incident.opened_at)
+        return str(said["news"]["escalation"]).format(waited=waited)
+    note = next((n for n in incident.notes if n["id"] == note_id), None)
+    if kind != "update" or note is None:
+        return None
+    name = note["kind"] if note["kind"] != "updated" else "joined" if "joined" in note["note"] else "graver"
+    by = line(note["by"], 60) if note["by"] else None
+    severity = said["labels"][incident.severity]
+    return w.fill(said["news"].get(f"{name}_by" if by else name, ""), {**known, "by": by, "severity": severity})
 
 
 def _summary(
@@ -220,6 +248,6 @@ def _item(settings: Settings, incident: Incident, kind: str, language: Language)
     _, zone, title = _reader(settings, incident)
     said = w.strings(language)
     known = values(incident, language, zone, title, incident.opened_at + timedelta(minutes=1))
-    badge = said["labels"]["over" if kind == "resolved" else incident.severity]
+    badge = said["labels"]["over" if kind == "resolved" or incident.state == "resolved" else incident.severity]
     what = _title(said, incident, tone_of(incident), known)
     return f"#{incident.id} [{badge}] {what}｜{w.clock(language, incident.opened_at, zone)}"

@@ -69,22 +69,25 @@ def _headers(channel: EmailChannel, message: Message, now: datetime) -> bytes:
     address = addr_spec(channel.sender)
     domain = address.rpartition("@")[2]
     root = f"<{message.thread}@{domain}>"
-    own = root if message.kind in ("opened", "rollup") else f"<{message.thread}.{message.kind}@{domain}>"
+    follows = message.kind in ("update", "resolved", "escalation")
+    note = f".{message.note_id}" if message.note_id else ""
+    own = f"<{message.thread}.{message.kind}{note}@{domain}>" if follows else root
     if message.kind == "test":
         own = f"<test.{now:%Y%m%d%H%M%S}@{domain}>"
+    urgent = message.severity == "critical" and message.kind in ("opened", "escalation")
     lines = [
         ("From", mailbox(channel.sender)),
         ("To", ",\r\n ".join(mailbox(recipient) for recipient in channel.recipients)),
         ("Subject", encoded(message.subject, "Subject")),
         ("Date", format_datetime(now)),
         ("Message-ID", own),
-        *([("In-Reply-To", root), ("References", root)] if message.kind == "resolved" else []),
+        *([("In-Reply-To", root), ("References", root)] if follows else []),
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "All"),
         ("List-ID", f"<alerts.resonance.{domain}>"),
         ("List-Unsubscribe", f"<mailto:{address}?subject=unsubscribe>"),
         ("Content-Language", message.language),
-        *([("Importance", "high")] if message.severity == "critical" and message.kind == "opened" else []),
+        *([("Importance", "high")] if urgent else []),
     ]
     return "".join(f"{name}: {value}\r\n" for name, value in lines).encode("ascii")
 

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 from alerts.errors import NotPossible, UnknownIncident
 from alerts.facts import as_json, facts_of, merged
+from alerts.queueing import channels_for, enqueue_politely, is_threaded, refresh, release
 from alerts.rules import FORGOTTEN_AFTER, HABITS, LINK_WITHIN, graver, raised
-from config.settings import Channel, Settings
+from config.settings import Settings
 from store.db import Store
 from store.records import Signal, from_iso, iso
 
@@ -185,7 +186,7 @@ class _Writer:
         self._evidence(incident_id, signal.evidence)
         why = "older than alerts.max_age at first sight: stored, not sent" if historic else muted
         self._note(incident_id, "opened", None, why or f"{signal.severity}, confidence {signal.confidence:.2f}")
-        queued = 0 if historic or muted is not None else self._queue(incident_id, signal.topic, "opened")
+        queued = 0 if historic or muted is not None else self._queue(incident_id)
         self._changed("historic" if historic else "opened", incident_id, signal, queued)
 
     def _update(self, row: sqlite3.Row, signal: Signal) -> None:
@@ -193,9 +194,12 @@ class _Writer:
         severity = graver(row["severity"], signal.severity)
         self._save(row["id"], severity, facts)
         self._evidence(row["id"], signal.evidence)
+        queued = 0
         if severity != row["severity"]:
-            self._note(row["id"], "updated", None, f"severity {row['severity']} → {severity}")
-        self._changed("updated", row["id"], signal)
+            note = self._note(row["id"], "updated", None, f"severity {row['severity']} → {severity}")
+            queued = self._tell_graver(row, facts, note)
+        refresh(self.db, row["id"], self.now)
+        self._changed("updated", row["id"], signal, queued)
 
     def _join(self, row: sqlite3.Row, signal: Signal) -> None:
         """The partner's signal becomes a fact of the incident that is there, which grows graver by one step."""
@@ -208,9 +212,14 @@ class _Writer:
         severity = raised(severity) if first else severity
         self._save(row["id"], severity, facts)
         self._evidence(row["id"], signal.evidence)
+        queued = 0
         if first:
-            self._note(row["id"], "updated", None, f"{signal.rule} of the same topic joined; severity {severity}")
-        self._changed("linked" if first else "updated", row["id"], signal)
+            note = self._note(
+                row["id"], "updated", None, f"{signal.rule} of the same topic joined; severity {severity}"
+            )
+            queued = self._tell_graver(row, facts, note)
+        refresh(self.db, row["id"], self.now)
+        self._changed("linked" if first else "updated", row["id"], signal, queued)
 
     def _reopen(self, row: dict[str, Any], signal: Signal) -> None:
         facts = json.loads(row["facts"])
@@ -221,18 +230,19 @@ class _Writer:
         self.db.execute("UPDATE incidents SET state = 'open', resolved_at = NULL WHERE id = ?", (row["id"],))
         self._save(row["id"], graver(row["severity"], signal.severity), facts)
         self._evidence(row["id"], signal.evidence)
-        self._note(row["id"], "reopened", None, "came back within the cool-down: not sent again")
-        self._changed("reopened", row["id"], signal)
+        note = self._note(row["id"], "reopened", None, "came back within the cool-down: the same incident goes on")
+        self._changed("reopened", row["id"], signal, self._follow_up(row["id"], note))
 
     def _maybe_end(self, row: sqlite3.Row) -> None:
         if self.now - from_iso(row["last_active_at"]) >= HABITS[row["rule"]].quiet:
             self._end(row, None, "back to normal")
 
     def _end(self, row: sqlite3.Row, by: str | None, note: str) -> None:
-        resolve_row(self.db, row["id"], by, note, self.now)
+        note_id = resolve_row(self.db, row["id"], by, note, self.now)
         queued = 0
         if by is None and HABITS[row["rule"]].tell_end and not row["historic"]:
-            queued = self._queue_end(row["id"])
+            queued = self._queue_end(row["id"], note_id)
+        refresh(self.db, row["id"], self.now)
         self.changes.append(Change("resolved", row["id"], row["rule"], row["topic"], row["subject"], queued))
 
     def _save(self, incident_id: int, severity: str, facts: dict[str, Any]) -> None:
@@ -249,8 +259,8 @@ class _Writer:
             rows,
         )
 
-    def _note(self, incident_id: int, kind: str, by: str | None, note: str) -> None:
-        add_note(self.db, incident_id, kind, by, note, self.now)
+    def _note(self, incident_id: int, kind: str, by: str | None, note: str) -> int:
+        return add_note(self.db, incident_id, kind, by, note, self.now)
 
     def _changed(self, kind: ChangeKind, incident_id: int, signal: Signal, queued: int = 0) -> None:
         self.changes.append(Change(kind, incident_id, signal.rule, signal.topic, signal.subject, queued))
@@ -264,55 +274,65 @@ class _Writer:
         return None if row is None else f"muted until {row['until']} by {row['by']}: recorded, not sent"
 
     # -------------------------------------------------------------- deliveries
-    def _channels(self, topic: str | None) -> tuple[Channel, ...]:
-        if topic is None:
-            return self.settings.channels
-        try:
-            return self.settings.channels_of(self.settings.topic(topic))
-        except KeyError:
-            return ()
+    def _row(self, incident_id: int) -> sqlite3.Row:
+        row: sqlite3.Row = self.db.execute("SELECT * FROM incidents WHERE id = ?", (incident_id,)).fetchone()
+        return row
 
-    def _queue(self, incident_id: int, topic: str | None, kind: str) -> int:
-        channels = self._channels(topic)
-        for channel in channels:
-            self._enqueue(incident_id, channel.name, kind)
-        return len(channels)
+    def _queue(self, incident_id: int) -> int:
+        """Tell everybody who wants to know and has not been told."""
+        row = self._row(incident_id)
+        channels = channels_for(self.settings, row["topic"], row["rule"], row["severity"])
+        return sum(enqueue_politely(self.db, self.settings, row, c, "opened", self.now) for c in channels)
 
-    def _queue_end(self, incident_id: int) -> int:
-        """Tell the end only where the beginning was told, message by message."""
-        told = self.db.execute(
-            "SELECT channel FROM deliveries WHERE incident_id = ? AND kind = 'opened' "
-            "AND state IN ('sent', 'maybe_sent') "
-            "AND channel NOT IN (SELECT channel FROM deliveries WHERE incident_id = ? AND kind = 'resolved')",
-            (incident_id, incident_id),
-        ).fetchall()
-        for row in told:
-            self._enqueue(incident_id, row["channel"], "resolved")
-        return len(told)
+    def _tell_graver(self, row: sqlite3.Row, facts: dict[str, Any], note_id: int) -> int:
+        """It grew graver: into the threads, and to the channels that did not want to know before."""
+        if row["historic"] or facts.get("muted"):
+            return 0
+        release(self.db, self.settings, self._row(row["id"]), self.now)
+        return self._follow_up(row["id"], note_id) + self._queue(row["id"])
 
-    def _enqueue(self, incident_id: int, channel: str, kind: str) -> None:
-        self.db.execute(
-            "INSERT INTO deliveries (incident_id, channel, kind, state, created_at, not_before) "
-            "VALUES (?, ?, ?, 'queued', ?, ?) ON CONFLICT DO NOTHING",
-            (incident_id, channel, kind, iso(self.now), iso(self.now)),
+    def _follow_up(self, incident_id: int, note_id: int) -> int:
+        """A message under the first one, where it was told and where there are threads."""
+        row = self._row(incident_id)
+        told = self._told(incident_id)
+        threaded = [c for c in self.settings.channels if c.name in told and is_threaded(c)]
+        return sum(enqueue_politely(self.db, self.settings, row, c, "update", self.now, note_id) for c in threaded)
+
+    def _queue_end(self, incident_id: int, note_id: int) -> int:
+        """Tell the end only where the beginning was told, message by message; again only where there are threads."""
+        row = self._row(incident_id)
+        told = self._told(incident_id)
+        channels = [c for c in self.settings.channels if c.name in told]
+        return sum(
+            enqueue_politely(self.db, self.settings, row, c, "resolved", self.now, note_id if is_threaded(c) else 0)
+            for c in channels
         )
 
+    def _told(self, incident_id: int) -> set[str]:
+        rows = self.db.execute(
+            "SELECT channel FROM deliveries WHERE incident_id = ? AND kind IN ('opened', 'escalation') "
+            "AND state IN ('sent', 'maybe_sent')",
+            (incident_id,),
+        )
+        return {row["channel"] for row in rows}
 
-def add_note(db: sqlite3.Connection, incident_id: int, kind: str, by: str | None, note: str, now: datetime) -> None:
-    """Add a dated line to what happened to an incident."""
-    db.execute(
+
+def add_note(db: sqlite3.Connection, incident_id: int, kind: str, by: str | None, note: str, now: datetime) -> int:
+    """Add a dated line to what happened to an incident; returns its id."""
+    cursor = db.execute(
         "INSERT INTO incident_notes (incident_id, at, kind, by, note) VALUES (?, ?, ?, ?, ?)",
         (incident_id, iso(now), kind, by, note),
     )
+    return int(cursor.lastrowid or 0)
 
 
-def resolve_row(db: sqlite3.Connection, incident_id: int, by: str | None, note: str, now: datetime) -> None:
-    """Mark an incident as over."""
+def resolve_row(db: sqlite3.Connection, incident_id: int, by: str | None, note: str, now: datetime) -> int:
+    """Mark an incident as over; returns the id of the note."""
     db.execute(
         "UPDATE incidents SET state = 'resolved', resolved_at = ?, updated_at = ? WHERE id = ?",
         (iso(now), iso(now), incident_id),
     )
-    add_note(db, incident_id, "resolved", by, note, now)
+    return add_note(db, incident_id, "resolved", by, note, now)
 
 
 def state_of(db: sqlite3.Connection, incident_id: int) -> sqlite3.Row:

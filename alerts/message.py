@@ -8,7 +8,7 @@ from typing import Literal
 from config.settings import Language
 
 Tone = Literal["risk", "chance", "fault", "plain"]
-Kind = Literal["opened", "resolved", "test", "rollup"]
+Kind = Literal["opened", "update", "resolved", "escalation", "digest", "test", "rollup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +47,7 @@ class Message:
     chart_alt: str = ""
     thread: str = ""
     """Same for all messages about one incident; part of the Message-ID."""
+    note_id: int = 0
+    """The incident_notes.id that an update or an end tells; part of its Message-ID."""
+    incident_id: int = 0
+    """What buttons answer; 0: nothing to answer."""

@@ -3,12 +3,12 @@
 All database work happens in the caller's thread; a call to a peer happens in a thread of its channel, with no
 transaction open. A channel that hangs is left behind after `patience` and looked at again in the next pass; meanwhile
 the others go on. What a killed process left as `sending` becomes maybe_sent, and is repeated only when a person asks
-(`resend`).
+(`resend`), or when the peer, asked for it, does not have it (Slack by bot token).
 """
 
 from __future__ import annotations
 
-import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +18,23 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from alerts.errors import UnknownDelivery
+from alerts.flight import Flight, Row, start
 from alerts.outcome import Outcome
-from alerts.send import attempt_of, attempt_test
-from config.settings import Channel, Settings
+from alerts.queueing import enqueue
+from alerts.send import attempt_of, question_of
+from config.settings import Channel, EmailChannel, Settings
 from store.db import Store
-from store.records import iso
+from store.records import from_iso, iso
 
 HOUR = timedelta(hours=1)
 GIVE_UP = timedelta(hours=24)
 """What could not be delivered for so long is no news any more."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(minutes=30)
 DRAIN_SECONDS = 8.0
+FREE = ("refresh", "chart", "update", "escalation", "digest")
+"""Kinds that follow what was told before, or come at most once; they count for no limit."""
+ASK_AFTER, ASKED_AT_MOST = timedelta(minutes=1), 5
+"""A peer is asked whether a message arrived one minute after the attempt, then after 4, 16, ... minutes."""
 
 
 class Stop(Protocol):
@@ -50,36 +56,7 @@ class Delivered:
     busy: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class TestResult:
-    """How the sample fared at one channel."""
-
-    channel: str
-    ok: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    id: int
-    incident_id: int | None
-    channel: str
-    kind: str
-    attempts: int
-    created_at: str
-    peer_ref: str | None
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A call under way."""
-
-    row: _Row
-    outcome: queue.SimpleQueue[Outcome] = field(default_factory=queue.SimpleQueue)
-    landed: threading.Event = field(default_factory=threading.Event)
-
-
-_flights: WeakKeyDictionary[Store, dict[str, _Flight]] = WeakKeyDictionary()
+_flights: WeakKeyDictionary[Store, dict[str, Flight]] = WeakKeyDictionary()
 _one_pass = threading.Lock()
 
 
@@ -95,8 +72,8 @@ def resend(store: Store, delivery_id: int, now: datetime) -> None:
     """Queue a delivery that failed, or of which nobody knows, once more. Raises UnknownDelivery."""
     with store.write() as db:
         changed = db.execute(
-            "UPDATE deliveries SET state = 'queued', attempts = 0, created_at = ?, not_before = ?, peer_ref = NULL, "
-            "error = NULL WHERE id = ? AND state IN ('failed', 'maybe_sent')",
+            "UPDATE deliveries SET state = 'queued', attempts = 0, asked = 0, created_at = ?, not_before = ?, "
+            "peer_ref = NULL, error = NULL WHERE id = ? AND state IN ('failed', 'maybe_sent')",
             (iso(now), iso(now), delivery_id),
         ).rowcount
     if not changed:
@@ -104,39 +81,6 @@ def resend(store: Store, delivery_id: int, now: datetime) -> None:
             f"Delivery {delivery_id} is neither failed nor maybe_sent. "
             "`resonance alerts list --maybe-sent` names those."
         )
-
-
-def send_test(settings: Settings, now: datetime, *, patience: float = 60.0) -> list[TestResult]:
-    """Send a sample to every channel at once, without the store; in the order of the configuration."""
-    flights = []
-    for channel in settings.channels:
-        flight = _Flight(_Row(0, None, channel.name, "test", 0, iso(now), None))
-        _start(flight, attempt_test(settings, channel, now))
-        flights.append(flight)
-    deadline = time.monotonic() + patience
-    results = []
-    for flight in flights:
-        if flight.landed.wait(max(0.0, deadline - time.monotonic())):
-            outcome = flight.outcome.get()
-            results.append(TestResult(flight.row.channel, outcome.state == "sent", outcome.detail or outcome.state))
-        else:
-            results.append(TestResult(flight.row.channel, False, f"no answer within {patience:.0f} s"))
-    return results
-
-
-def _start(flight: _Flight, call: Callable[[], Outcome], done: threading.Condition | None = None) -> None:
-    def work() -> None:
-        try:
-            outcome = call()
-        except Exception as error:
-            outcome = Outcome("maybe_sent", f"unexpected {type(error).__name__}; please report it")
-        flight.outcome.put(outcome)
-        flight.landed.set()
-        if done is not None:
-            with done:
-                done.notify_all()
-
-    threading.Thread(target=work, name=f"deliver-{flight.row.channel}", daemon=True).start()
 
 
 class _Pass:
@@ -177,7 +121,11 @@ class _Pass:
         landed = [name for name, flight in self.flights.items() if flight.landed.is_set()]
         for name in landed:
             flight = self.flights.pop(name)
-            self._record(flight.row, flight.outcome.get())
+            outcome = flight.outcome.get()
+            if flight.asking:
+                self._settled(flight.row, outcome)
+            else:
+                self._record(flight.row, outcome)
             channel = next((c for c in self.settings.channels if c.name == name), None)
             if channel is not None:
                 self._next(channel)
@@ -212,25 +160,45 @@ class _Pass:
         """Begin the channel's next due delivery, if there is one."""
         if channel.name in self.flights or self._stopping():
             return
-        row = self._take(channel)
+        row = self._unsettled(channel)
+        asking = row is not None
+        row = row or self._take(channel)
         if row is None:
             return
-        flight = _Flight(row)
+        flight = Flight(row, asking)
         self.flights[channel.name] = flight
+        prepare = question_of if asking else attempt_of
         try:
-            call = attempt_of(self.store, self.settings, channel, row.id, self.now)
+            call = prepare(self.store, self.settings, channel, row.id, self.now)
         except Exception as error:
-            outcome = Outcome("failed", f"the message could not be made: {type(error).__name__}")
+            outcome = Outcome(
+                "maybe_sent" if asking else "failed", f"the message could not be made: {type(error).__name__}"
+            )
             call = _returning(outcome)
-        _start(flight, call, self.landing)
+        start(flight, call, self.landing)
 
-    def _take(self, channel: Channel) -> _Row | None:
+    def _unsettled(self, channel: Channel) -> Row | None:
+        """A delivery of which nobody knows, if the channel's peer can be asked about it and it is time to."""
+        if isinstance(channel, EmailChannel) or not channel.by_bot:
+            return None
+        for row in self.store.query(
+            "SELECT id, incident_id, channel, kind, attempts, created_at, peer_ref, asked, not_before FROM deliveries "
+            "WHERE channel = ? AND state = 'maybe_sent' AND asked < ? AND created_at >= ? ORDER BY id",
+            (channel.name, ASKED_AT_MOST, iso(self.now - GIVE_UP)),
+        ):
+            if from_iso(row["not_before"]) + ASK_AFTER * 4 ** row["asked"] <= self.now:
+                with self.store.write() as db:
+                    db.execute("UPDATE deliveries SET asked = asked + 1 WHERE id = ?", (row["id"],))
+                return Row(*tuple(row)[:7])
+        return None
+
+    def _take(self, channel: Channel) -> Row | None:
         """Mark the next due delivery as `sending`, and commit; roll a storm up first."""
         with self.store.write() as db:
             due = [
-                _Row(*row)
+                Row(*row)
                 for row in db.execute(
-                    "SELECT id, incident_id, channel, kind, attempts, created_at, peer_ref FROM deliveries "
+                    "SELECT id, incident_id, channel, kind, attempts, created_at, peer_ref, held FROM deliveries "
                     "WHERE channel = ? AND state = 'queued' AND not_before <= ? ORDER BY (kind = 'rollup') DESC, id",
                     (channel.name, iso(self.now)),
                 )
@@ -243,10 +211,16 @@ class _Pass:
                 )
         return row
 
-    def _within_limit(self, channel: Channel, due: Sequence[_Row]) -> _Row | None:
+    def _within_limit(self, channel: Channel, due: Sequence[Row]) -> Row | None:
         """The delivery to send now: the next one, or a new roll-up of all that exceed the limit of the hour."""
         if not due or due[0].kind == "rollup" or due[0].peer_ref:
             return due[0] if due else None
+        held = [row for row in due if row.held]
+        if len(held) > 1 and not self._recent(channel, "rollup"):
+            return self._roll_up(channel, held)
+        free = next((row for row in due if row.kind in FREE), None)
+        if free is not None:
+            return free
         recent = self._recent(channel, "opened", "resolved")
         if recent + len(due) <= self.settings.alerts.max_per_hour:
             return due[0]
@@ -256,7 +230,7 @@ class _Pass:
             return None
         return self._roll_up(channel, due)
 
-    def _gravest(self, due: Sequence[_Row]) -> _Row:
+    def _gravest(self, due: Sequence[Row]) -> Row:
         """In a storm the gravest incidents keep a message of their own; the oldest first among equals."""
         marks = ",".join("?" * len(due))
         best = self.store.one(
@@ -277,7 +251,7 @@ class _Pass:
         )
         return count
 
-    def _roll_up(self, channel: Channel, due: Sequence[_Row]) -> _Row:
+    def _roll_up(self, channel: Channel, due: Sequence[Row]) -> Row:
         with self.store.write() as db:
             cursor = db.execute(
                 "INSERT INTO deliveries (channel, kind, state, created_at, not_before) "
@@ -290,10 +264,10 @@ class _Pass:
                 [(summary, r.id) for r in due],
             )
         self.done.rolled_up += len(due)
-        return _Row(summary, None, channel.name, "rollup", 0, iso(self.now), None)
+        return Row(summary, None, channel.name, "rollup", 0, iso(self.now), None)
 
     # -------------------------------------------------------------- after a call
-    def _record(self, row: _Row, outcome: Outcome) -> None:
+    def _record(self, row: Row, outcome: Outcome) -> None:
         if outcome.state == "retry":
             self._later(row, outcome)
             return
@@ -301,11 +275,47 @@ class _Pass:
         with self.store.write() as db:
             db.execute(
                 "UPDATE deliveries SET state = ?, sent_at = ?, error = ?, peer_ref = ? WHERE id = ?",
-                (outcome.state, sent_at, outcome.detail or None, outcome.ref, row.id),
+                (
+                    outcome.state,
+                    sent_at,
+                    outcome.detail or None,
+                    outcome.ref if outcome.state == "sent" else outcome.kept,
+                    row.id,
+                ),
             )
+            if outcome.state == "sent":
+                self._chart(db, row, outcome)
         setattr(self.done, outcome.state, getattr(self.done, outcome.state) + 1)
 
-    def _later(self, row: _Row, outcome: Outcome) -> None:
+    def _chart(self, db: sqlite3.Connection, row: Row, outcome: Outcome) -> None:
+        """The chart follows its message into the thread, as a delivery of its own."""
+        if row.kind != "opened" or row.incident_id is None or not (outcome.ref or "").startswith("slack:"):
+            return
+        rows = db.execute(
+            "SELECT json_array_length(facts, '$.series') FROM incidents WHERE id = ?", (row.incident_id,)
+        ).fetchone()
+        if rows and rows[0]:
+            enqueue(db, row.incident_id, row.channel, "chart", self.now)
+
+    def _settled(self, row: Row, outcome: Outcome) -> None:
+        """The peer was asked for the message: it has it, or it has not (then it is sent again), or it is unsure."""
+        with self.store.write() as db:
+            if outcome.state == "sent":
+                db.execute(
+                    "UPDATE deliveries SET state = 'sent', sent_at = ?, error = NULL, peer_ref = ? WHERE id = ?",
+                    (iso(self.now), outcome.ref, row.id),
+                )
+                self._chart(db, row, outcome)
+                self.done.sent += 1
+            elif outcome.state == "retry":
+                db.execute(
+                    "UPDATE deliveries SET state = 'queued', not_before = ?, error = NULL, peer_ref = ? WHERE id = ?",
+                    (iso(self.now), outcome.kept, row.id),
+                )
+            else:
+                db.execute("UPDATE deliveries SET error = ? WHERE id = ?", (outcome.detail, row.id))
+
+    def _later(self, row: Row, outcome: Outcome) -> None:
         """Back into the queue; the whole channel waits, for it is the channel that is out of reach."""
         wait = min(FIRST_RETRY * 2 ** min(row.attempts, 10), LONGEST_RETRY)
         if outcome.retry_after is not None:
@@ -314,7 +324,7 @@ class _Pass:
         with self.store.write() as db:
             db.execute(
                 "UPDATE deliveries SET state = 'queued', error = ?, peer_ref = ? WHERE id = ?",
-                (outcome.detail, f"parts:{outcome.parts}" if outcome.parts else None, row.id),
+                (outcome.detail, outcome.kept, row.id),
             )
             db.execute(
                 "UPDATE deliveries SET not_before = MAX(not_before, ?) WHERE channel = ? AND state = 'queued'",

@@ -7,6 +7,7 @@ from typing import Literal
 
 from alerts.errors import NotPossible
 from alerts.incidents import add_note, resolve_row, state_of
+from alerts.queueing import follow
 from alerts.safe import line
 from store.db import Store
 from store.records import iso
@@ -29,14 +30,14 @@ def acknowledge(store: Store, incident_id: int, by: str, now: datetime) -> None:
             "WHERE id = ?",
             (iso(now), line(by), iso(now), incident_id),
         )
-        add_note(db, incident_id, "acknowledged", line(by), "", now)
+        follow(db, incident_id, add_note(db, incident_id, "acknowledged", line(by), "", now), now)
 
 
 def resolve(store: Store, incident_id: int, by: str, now: datetime, note: str = "") -> None:
     """Somebody ends it; it stays ended while its signal goes on. Again changes nothing. Raises UnknownIncident."""
     with store.write() as db:
         if state_of(db, incident_id)["state"] != "resolved":
-            resolve_row(db, incident_id, line(by), line(note, 500), now)
+            follow(db, incident_id, resolve_row(db, incident_id, line(by), line(note, 500), now), now)
 
 
 def reopen(store: Store, incident_id: int, by: str, now: datetime) -> None:
@@ -55,7 +56,7 @@ def reopen(store: Store, incident_id: int, by: str, now: datetime) -> None:
             "UPDATE incidents SET state = 'open', resolved_at = NULL, updated_at = ?, last_active_at = ? WHERE id = ?",
             (iso(now), iso(now), incident_id),
         )
-        add_note(db, incident_id, "reopened", line(by), "", now)
+        follow(db, incident_id, add_note(db, incident_id, "reopened", line(by), "", now), now)
 
 
 def feedback(store: Store, incident_id: int, verdict: Verdict, by: str, note: str, now: datetime) -> None:

@@ -21,6 +21,8 @@ ul { margin: 0; padding-left: 22px; } hr { border: 0; border-top: 1px solid #ddd
 code { border: 1px solid #ddd; background: #f8f8f8; border-radius: 3px; padding: 1px 4px; font: 12px/1.5 Menlo,
   Consolas, 'DejaVu Sans Mono', monospace; color: #e01e5a; }
 .dot { display: inline-block; width: 15px; height: 15px; border-radius: 50%; margin-right: 2px; vertical-align: -1px; }
+.button { display: inline-block; border: 1px solid #bbb; border-radius: 4px; padding: 3px 12px; margin-right: 8px;
+  font-weight: 700; font-size: 13px; }
 a { color: #1264a3; text-decoration: none; } .context { color: #616061; font-size: 13px; }
 """
 
@@ -49,6 +51,9 @@ def _block(block: Mapping[str, Any]) -> str:
     if kind == "context":
         texts = " ".join(escape(element["text"]) for element in block["elements"])
         return f'<div class="block context">{texts}</div>'
+    if kind == "actions":
+        buttons = "".join(f'<span class="button">{escape(e["text"]["text"])}</span>' for e in block["elements"])
+        return f'<div class="block">{buttons}</div>'
     if kind == "rich_text":
         return f'<div class="block">{"".join(_rich(element) for element in block["elements"])}</div>'
     raise ValueError(f"no picture of a {kind} block")

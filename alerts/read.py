@@ -78,7 +78,7 @@ def incident(store: Store, incident_id: int, *, evidence: int = 5) -> Incident:
         facts=json.loads(row["facts"]),
         evidence=_evidence(store, incident_id, evidence),
         notes=_dicts(
-            store, "SELECT at, kind, by, note FROM incident_notes WHERE incident_id = ? ORDER BY id", row["id"]
+            store, "SELECT id, at, kind, by, note FROM incident_notes WHERE incident_id = ? ORDER BY id", row["id"]
         ),
         deliveries=_dicts(
             store,

@@ -1,4 +1,4 @@
-"""Slack by incoming webhook: Block Kit within the published limits, and what the answers mean.
+"""Slack's messages and the incoming webhook: Block Kit within the published limits, and what the answers mean.
 
 Every text of ours and of strangers goes into plain_text and rich_text elements, which Slack never parses: no ping, no
 link, no formatting can begin there. Only the fallback `text` is parsed, and it is escaped.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 import urllib.error
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from slack_sdk.webhook import WebhookClient
@@ -28,15 +28,19 @@ MAX_SECTION = 3000
 MAX_MESSAGE = 12_000
 """Characters of text in one message; Slack refuses (`msg_blocks_too_long`) somewhat above."""
 
+ACTIONS = ("ack", "helpful", "false_alarm")
 Block = dict[str, Any]
-_silent = logging.getLogger("alerts.slack.sdk")
-_silent.setLevel(logging.CRITICAL + 1)
+silent = logging.getLogger("alerts.slack.sdk")
+silent.setLevel(logging.CRITICAL + 1)
 """slack_sdk logs the webhook's secret address and the body at DEBUG, which it takes an unset level for."""
 
 
-def payloads(message: Message) -> list[dict[str, Any]]:
-    """The message as one or more bodies for the webhook; split where one would exceed Slack's limits."""
-    groups = _packed(list(_blocks(message)))
+def payloads(message: Message, *, buttons: bool = False) -> list[dict[str, Any]]:
+    """The message as one or more bodies; split where one would exceed Slack's limits.
+
+    `buttons` instead of the commands to type: only where Socket Mode hears them.
+    """
+    groups = _packed(list(_blocks(message, buttons and bool(message.incident_id))))
     return [
         {
             "text": slack(defang(shorten(_fallback(message, n, len(groups)), 500))),
@@ -56,7 +60,7 @@ def _fallback(message: Message, part: int, parts: int) -> str:
     return " ".join([head, *message.summary[:1]])
 
 
-def _blocks(message: Message) -> Iterable[Block]:
+def _blocks(message: Message, buttons: bool) -> Iterable[Block]:
     said = strings(message.language)["labels"]
     yield {
         "type": "header",
@@ -82,11 +86,26 @@ def _blocks(message: Message) -> Iterable[Block]:
         )
     if message.related:
         yield _rich(_section(_text(said["related"], bold=True)), _list(message.related))
-    if message.commands:
+    if buttons:
+        yield {"type": "divider"}
+        yield _buttons(message, said)
+    elif message.commands:
         yield {"type": "divider"}
         yield _rich(*(_section(_text(f"{label}  "), _text(command, code=True)) for label, command in message.commands))
     if message.footer:
         yield {"type": "context", "elements": [_plain(message.footer)]}
+
+
+def _buttons(message: Message, said: dict[str, Any]) -> Block:
+    """What Socket Mode hears; the value names the incident and, against a mix-up of databases, its thread."""
+    value = f"{message.incident_id} {message.thread}"
+    return {
+        "type": "actions",
+        "elements": [
+            {"type": "button", "action_id": f"resonance_{name}", "value": value, "text": _plain(said[f"button_{name}"])}
+            for name in ACTIONS
+        ],
+    }
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> Iterable[Block]:
@@ -166,7 +185,7 @@ def send(channel: SlackChannel, bodies: Sequence[dict[str, Any]], done: int = 0)
     client = WebhookClient(
         channel.webhook_url.get_secret_value(),
         timeout=max(1, round(channel.timeout)),
-        logger=_silent,
+        logger=silent,
         retry_handlers=[],
     )
     for number in range(done, len(bodies)):
@@ -180,7 +199,7 @@ def _post(client: WebhookClient, body: dict[str, Any]) -> Outcome:
     try:
         answer = client.send_dict(body)
     except urllib.error.URLError as error:
-        return _not_reached(error)
+        return not_reached(error)
     except ValueError:
         return Outcome("failed", "Slack: webhook_url is not an address. Copy it again from the Slack app.")
     except Exception as error:
@@ -188,8 +207,8 @@ def _post(client: WebhookClient, body: dict[str, Any]) -> Outcome:
     return _read(answer.status_code, str(answer.body or ""), answer.headers)
 
 
-def _not_reached(error: urllib.error.URLError) -> Outcome:
-    """urllib wraps only what went wrong before or while the request was sent."""
+def not_reached(error: urllib.error.URLError) -> Outcome:
+    """No connection, or one that broke: urllib wraps only what went wrong before or while the request was sent."""
     reason = error.reason
     if isinstance(reason, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
         return Outcome("maybe_sent", "Slack: the connection broke while the message was sent.")
@@ -205,17 +224,18 @@ def _read(status: int, body: str, headers: dict[str, Any]) -> Outcome:
         return Outcome("sent")
     said = shorten(" ".join(body.split()), 80) or "no explanation"
     if status == 429:
-        return Outcome("retry", "Slack: too many messages (429).", retry_after=_seconds(headers))
+        return Outcome("retry", "Slack: too many messages (429).", retry_after=seconds(headers))
     if status in (502, 504):
         return Outcome("maybe_sent", f"Slack: a gateway gave up waiting ({status}).")
     if status >= 500 or status == 408:
-        return Outcome("retry", f"Slack: not available ({status}: {said}).", retry_after=_seconds(headers))
+        return Outcome("retry", f"Slack: not available ({status}: {said}).", retry_after=seconds(headers))
     if status in (401, 403, 404, 410):
         return Outcome("failed", f"Slack refuses the webhook ({status}: {said}). Make a new one in the Slack app.")
     return Outcome("failed", f"Slack refuses the message ({status}: {said}).")
 
 
-def _seconds(headers: dict[str, Any]) -> float | None:
+def seconds(headers: Mapping[str, Any]) -> float | None:
+    """What Retry-After asks for, between 0 and an hour."""
     value = next((v for k, v in headers.items() if k.lower() == "retry-after"), None)
     try:
         return min(max(float(value), 0.0), 3600.0) if value is not None else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import holidays
@@ -19,6 +19,10 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
 Language = Literal["ja", "en"]
 Minutes = Annotated[float, Field(gt=0, le=1440)]
+Rule = Literal["volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"]
+Severity = Literal["info", "warning", "critical"]
+ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+ClockRange = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class Table(BaseModel):
@@ -125,20 +129,76 @@ class MastodonInstance(Table):
         return self.url.split("//", 1)[1].split("/", 1)[0].lower()
 
 
-class SlackChannel(Table):
-    """A Slack channel, by incoming webhook."""
+class _Routed(Table):
+    """What every channel has: a name, and which alerts it gets when."""
+
+    name: Slug = Field(description="Name of this channel in topics and on the command line.")
+    topics: tuple[Slug, ...] = Field((), description="Only alerts of these topics; empty: all.")
+    rules: tuple[Rule, ...] = Field((), description="Only alerts of these rules; empty: all.")
+    min_severity: Severity = Field("info", description="Only alerts that are at least this grave.")
+    quiet_hours: tuple[ClockRange, ...] = Field(
+        (), description='Times in the topic\'s zone, such as `["22:00-08:00"]`, whose alerts are sent at their end.'
+    )
+    quiet_lets_critical_pass: bool = Field(True, description="What is critical is sent during quiet hours too.")
+    escalate_after_minutes: float | None = Field(
+        None, gt=0, le=1440, description="What nobody has acknowledged so long after it was sent is escalated."
+    )
+    escalate_to: Slug | None = Field(None, description="Name of the channel that is told then.")
+    digest: Literal["off", "daily", "weekly"] = Field("off", description="A summary of the last day or week.")
+    digest_at: ClockTime = Field("09:00", description="When, in the first topic's zone; a weekly one on Mondays.")
+    digest_language: Language | None = Field(None, description="Its language; none: that of the first topic.")
+
+    @model_validator(mode="after")
+    def _escalates_somewhere(self) -> Self:
+        if (self.escalate_after_minutes is None) != (self.escalate_to is None):
+            raise ValueError("escalate_after_minutes and escalate_to belong together")
+        if self.escalate_to == self.name:
+            raise ValueError("escalate_to names the channel itself")
+        return self
+
+
+class SlackChannel(_Routed):
+    """A Slack channel: by a bot token (threads, updates, charts), or by an incoming webhook."""
 
     type: Literal["slack"] = Field("slack", description="`slack`.")
-    name: Slug = Field(description="Name of this channel in topics and on the command line.")
+    bot_token: Secret = Field(
+        None,
+        description="Bot token, best as `env:SLACK_BOT_TOKEN`; scopes chat:write, files:write, channels:history "
+        "(groups:history for a private channel). Give this and `channel`, or `webhook_url`.",
+    )
+    channel: str = Field("", pattern=r"^([CGD][A-Z0-9]{1,30})?$", description="With a bot token: the channel's id.")
     webhook_url: Secret = Field(None, description="Incoming webhook, best as `env:SLACK_WEBHOOK_URL`.")
+    app_token: Secret = Field(
+        None, description="App-level token (`env:SLACK_APP_TOKEN`, connections:write) for buttons by Socket Mode."
+    )
+    api_url: HttpUrl = Field("https://slack.com/api/", description="Address of Slack's Web API.")
     timeout: float = Field(15, gt=0, le=120, description="Seconds to wait for an answer.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way(cls, data: Any) -> Any:
+        """Looks at what is written: a secret that the environment lacks is for `check` to tell."""
+        if not isinstance(data, dict):
+            return data
+        ways = [key for key in ("bot_token", "webhook_url") if data.get(key) is not None]
+        if len(ways) != 1:
+            raise ValueError("a Slack channel has exactly one of bot_token and webhook_url")
+        if ways == ["bot_token"] and not data.get("channel"):
+            raise ValueError("bot_token needs channel, the id of a Slack channel such as C0123456789")
+        if ways == ["webhook_url"] and (data.get("channel") or data.get("app_token")):
+            raise ValueError("channel and app_token belong to bot_token; a webhook has its channel already")
+        return data
 
-class EmailChannel(Table):
+    @property
+    def by_bot(self) -> bool:
+        """Is it the Web API, with threads, or a webhook?"""
+        return bool(self.channel)
+
+
+class EmailChannel(_Routed):
     """Recipients of email, by SMTP."""
 
     type: Literal["email"] = Field("email", description="`email`.")
-    name: Slug = Field(description="Name of this channel in topics and on the command line.")
     host: str = Field(description="SMTP server.")
     port: int = Field(587, ge=1, le=65535, description="Its port.")
     security: Literal["starttls", "tls", "none"] = Field(
@@ -172,11 +232,9 @@ class Alerts(Table):
         360, ge=0, description="The same rule on the same subject stays silent this long after an end."
     )
     max_per_hour: int = Field(12, ge=1, description="More in one hour and channel arrive as one summary.")
-    rules: tuple[Literal["volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"], ...] = (
-        Field(
-            ("volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"),
-            description="Rules that are on.",
-        )
+    rules: tuple[Rule, ...] = Field(
+        ("volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"),
+        description="Rules that are on.",
     )
     viral_probability: float = Field(
         0.5, gt=0, lt=1, description="A cascade is told when its chance of the top 5% reaches this."
@@ -258,6 +316,12 @@ class Settings(BaseSettings):
             for name in topic.channels:
                 if name not in known:
                     raise ValueError(f"topics: {topic.slug!r} names the channel {name!r}, which [[channels]] lacks")
+        for channel in self.channels:
+            if channel.escalate_to is not None and channel.escalate_to not in known:
+                raise ValueError(f"channels: {channel.name!r} escalates to {channel.escalate_to!r}, which is not there")
+            for slug in channel.topics:
+                if slug not in {topic.slug for topic in self.topics}:
+                    raise ValueError(f"channels: {channel.name!r} names the topic {slug!r}, which [[topics]] lacks")
         return self
 
     def topic(self, slug: str) -> Topic:

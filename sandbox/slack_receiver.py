@@ -25,6 +25,13 @@ from sandbox.slack_rules import refusal
 SLACK_TOKEN = "xoxb-sandbox-token"
 WEBHOOK = "/services/T0SANDBOX/B0SANDBOX/sandboxsecret"
 BOT = {"user_id": "U0SANDBOX", "bot_id": "B0SANDBOX", "team_id": "T0SANDBOX"}
+SCOPES = ("chat:write", "files:write", "channels:history")
+HISTORY = ("channels:history", "groups:history")
+NEEDED = {
+    "chat.postMessage": ("chat:write",), "chat.update": ("chat:write",), "chat.delete": ("chat:write",),
+    "conversations.history": HISTORY, "conversations.replies": HISTORY,
+    "files.getUploadURLExternal": ("files:write",), "files.completeUploadExternal": ("files:write",),
+}  # fmt: skip
 JSONDict = dict[str, Any]
 
 
@@ -40,6 +47,7 @@ class SlackMessage:
     versions: int = 1
     deleted: bool = False
     files: list[str] = field(default_factory=list)
+    attached: list[JSONDict] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -57,9 +65,9 @@ class SlackFile:
 class SlackError(Exception):
     """A refusal of the Web API: the code, and explanations."""
 
-    def __init__(self, code: str, details: list[str] | None = None) -> None:
+    def __init__(self, code: str, details: list[str] | None = None, needed: str = "") -> None:
         super().__init__(code)
-        self.code, self.details = code, details or []
+        self.code, self.details, self.needed = code, details or [], needed
 
 
 class SlackReceiver:
@@ -73,8 +81,10 @@ class SlackReceiver:
         *,
         token: str = SLACK_TOKEN,
         channels: tuple[str, ...] | None = None,
+        scopes: tuple[str, ...] = SCOPES,
     ) -> None:
         self.clock, self.folder, self.token, self.channels = clock, folder, token, channels
+        self.scopes = scopes
         self.messages: list[SlackMessage] = []
         self.files: dict[str, SlackFile] = {}
         self.refused: list[tuple[str, str]] = []
@@ -152,12 +162,19 @@ class SlackReceiver:
                 raise SlackError("invalid_auth")
             if method not in self._methods:
                 raise SlackError("unknown_method")
+            needed = NEEDED.get(method, ())
+            if needed and not set(needed) & set(self.scopes):
+                raise SlackError("missing_scope", needed=needed[0])
             with self._lock:
-                return JSON({"ok": True, **self._methods[method](arguments)})
+                answer = JSON({"ok": True, **self._methods[method](arguments)})
+            answer.headers["x-oauth-scopes"] = ",".join(self.scopes)
+            return answer
         except SlackError as error:
             with self._lock:
                 self.refused.append((method, error.code))
-            details = {"response_metadata": {"messages": error.details}} if error.details else {}
+            details: JSONDict = {"response_metadata": {"messages": error.details}} if error.details else {}
+            if error.needed:
+                details |= {"needed": error.needed, "provided": ",".join(self.scopes)}
             return JSON({"ok": False, "error": error.code, **details})
 
     async def _upload(self, request: Request) -> Response:
@@ -244,6 +261,7 @@ class SlackReceiver:
                 payload["thread_ts"] = arguments["thread_ts"]
             message = self._keep("api", str(channel), payload)
             message.files = [file.id for file in files]
+            message.attached = [{"id": file.id, "name": file.name, "title": file.title} for file in files]
         for file in files:
             self._write_file(file)
         answer = [{"id": file.id, "title": file.title, "name": file.name, "size": file.length} for file in files]
@@ -317,7 +335,7 @@ def _shown(message: SlackMessage, metadata: bool) -> JSONDict:
     shown: JSONDict = {"type": "message", "user": BOT["user_id"], "bot_id": BOT["bot_id"], "ts": message.ts, "text": ""}
     kept = {name: value for name, value in message.payload.items() if name != "metadata" or metadata}
     if message.files:
-        shown["files"] = [{"id": file} for file in message.files]
+        shown["files"] = message.attached
     if message.versions > 1:
         shown["edited"] = {"user": BOT["user_id"], "ts": message.ts}
     return {**shown, **kept}

@@ -16,6 +16,7 @@ from alerts import outbox, people
 from alerts.compose import compose
 from alerts.read import Incident, incident
 from alerts.safe import line, terminal
+from alerts.sample import send_test
 from alerts.texts import plain
 from config import Settings, load
 from store.db import Store
@@ -230,7 +231,7 @@ def test(config: Path | None, as_json: bool) -> None:
     if not settings.channels:
         click.echo("No channel is configured; [[channels]] in the configuration names them.", err=True)
         sys.exit(1)
-    results = outbox.send_test(settings, _now())
+    results = send_test(settings, _now())
     if as_json:
         _print_json({"channel": r.channel, "ok": r.ok, "detail": r.detail} for r in results)
     else:

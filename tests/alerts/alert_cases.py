@@ -2,6 +2,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 from config import parse
+from sandbox.receivers import SLACK_TOKEN
 from store.records import Signal, iso
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -113,3 +114,18 @@ def add_post(store, post_id, text, *, author="hanako", url="https://x.com/hanako
                 (post_id, moment, reshares),
             )
     return post_id
+
+
+def bot_settings(slack, *, extra="", smtp=None, timeout=5, api=None, channel="", **given):
+    """Settings whose channel `team` is a Slack bot; `channel` adds keys to it."""
+    text = f"""
+[[channels]]
+type = "slack"
+name = "team"
+bot_token = "{SLACK_TOKEN}"
+channel = "C0TEAM"
+api_url = "{api or slack.api_url}"
+timeout = {timeout}
+{channel}
+"""
+    return settings_of(smtp=smtp, extra=extra + text, **given)

@@ -15,7 +15,8 @@ import pytest
 from alerts import outbox
 from alerts.errors import UnknownDelivery
 from alerts.incidents import apply
-from alerts.outbox import deliver, resend, send_test
+from alerts.outbox import deliver, resend
+from alerts.sample import send_test
 from sandbox.receivers import SlackReceiver
 from store.db import Store
 from tests.alerts.alert_cases import NOW, settings_of, signal, surge
@@ -241,7 +242,7 @@ point = sys.argv[1]
 if point == "before_commit":
     outbox._Pass._within_limit = die
 elif point == "after_commit":
-    outbox._start = die
+    outbox.start = die
 elif point == "before_call":
     slack._post = die
 elif point == "after_call":
@@ -296,3 +297,33 @@ def test_the_end_goes_out_in_the_same_thread(store, smtp):
     assert over["References"] == opened["Message-ID"]
     assert over["Subject"] == "Re: " + opened["Subject"]
     assert "収束しました" in over.get_body(("plain",)).get_content()
+
+
+def test_updates_a_comeback_and_every_end_go_into_the_emails_thread(store, smtp):
+    settings = settings_of(smtp=smtp)
+    apply(store, settings, [signal(series=())], NOW)
+    deliver(store, settings, NOW)
+    steps = [(4, {"severity": "critical"}), (70, {"active": False}), (200, {}), (300, {"active": False})]
+    for at, changes in steps:
+        apply(store, settings, [signal(series=(), **changes)], NOW + timedelta(minutes=at))
+        deliver(store, settings, NOW + timedelta(minutes=at))
+    mails = [m.parsed() for m in smtp.messages]
+    assert len(mails) == 5
+    root = mails[0]
+    assert root["References"] is None and root["Subject"].startswith("[注意] ")
+    assert {m["References"] for m in mails[1:]} == {m["In-Reply-To"] for m in mails[1:]} == {root["Message-ID"]}
+    assert {m["Subject"] for m in mails[1:]} == {"Re: " + root["Subject"]}
+    assert len({m["Message-ID"] for m in mails}) == 5
+    bodies = [m.get_body(("plain",)).get_content() for m in mails]
+    assert "重大度が「重大」に上がりました" in bodies[1] and "ふたたび動きが出ています" in bodies[3]
+    assert "戻りました" in bodies[2] and "戻りました" in bodies[4]
+
+
+def test_a_webhook_has_no_threads_and_hears_of_beginning_and_end_only(store, slack):
+    settings = settings_of(slack)
+    apply(store, settings, [signal(series=())], NOW)
+    deliver(store, settings, NOW)
+    for at, changes in [(4, {"severity": "critical"}), (70, {"active": False}), (200, {}), (300, {"active": False})]:
+        apply(store, settings, [signal(series=(), **changes)], NOW + timedelta(minutes=at))
+        deliver(store, settings, NOW + timedelta(minutes=at))
+    assert [r[0] for r in rows(store, "kind")] == ["opened", "resolved"] and len(slack.messages) == 2

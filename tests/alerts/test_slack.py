@@ -204,7 +204,7 @@ def test_nobody_listening_means_certainly_not_sent():
 
 
 def test_a_missing_or_broken_webhook_fails_with_a_sentence():
-    assert "webhook_url" in room.send(SlackChannel(name="team"), [{"text": "x"}]).detail
+    assert "webhook_url" in room.send(SlackChannel(name="team", webhook_url="env:NO_SUCH_HOOK"), [{"text": "x"}]).detail
     assert room.send(channel("not an address"), [{"text": "x"}]).state == "failed"
 
 
