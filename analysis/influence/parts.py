@@ -90,9 +90,9 @@ def posts_reacted_to(interactions: Interactions) -> FloatArray:
     return np.bincount(target, minlength=size).astype(float)
 
 
-def top_items(interactions: Interactions, most: int = 5) -> dict[int, list[str]]:
-    """Account -> its posts with most distinct reactors, at most `most`."""
-    told = interactions.item >= 0
+def top_items(interactions: Interactions, wanted: BoolArray, most: int = 5) -> dict[int, list[str]]:
+    """Account -> its posts with most distinct reactors, at most `most`; for the wanted accounts (a,)."""
+    told = (interactions.item >= 0) & wanted[interactions.target]
     if not told.any():
         return {}
     size = len(interactions.accounts)

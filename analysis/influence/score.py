@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import nbinom, rankdata
 
 from analysis.communities.detect import Communities, detect
-from analysis.graph import MENTION, QUOTE, REPLY, RESHARE, FloatArray, IntArray, Interactions
+from analysis.graph import MENTION, QUOTE, REPLY, RESHARE, BoolArray, FloatArray, IntArray, Interactions
 from analysis.influence import parts
 from analysis.influence.exclude import Exclusions, counted, flags
 from analysis.influence.records import AccountResonance
@@ -47,6 +48,7 @@ def score_accounts(
     seed: int = 0,
     exclusions: Exclusions | None = None,
     memberships: Mapping[str, tuple[int, int]] | None = None,
+    most: int | None = None,
 ) -> list[AccountResonance]:
     """Resonance of every account that takes part before `until`, the largest first.
 
@@ -57,6 +59,7 @@ def score_accounts(
     seed : of the communities, where they have to be found.
     exclusions : what does not count; `resonance_all` counts it nevertheless. `counted` tells how much it is.
     memberships : account -> (community, subcommunity) where they are known; found in the graph otherwise.
+    most : how many records are wanted; the ranks are among all.
 
     Returns
     -------
@@ -71,11 +74,13 @@ def score_accounts(
     seen = np.zeros(len(every.accounts), bool)
     seen[every.source] = seen[every.target] = True
     everybody = _resonance(_columns(whole, until), _members(whole))
-    return _records(kept, columns, groups, everybody, np.flatnonzero(seen), exclusions)
+    return _records(kept, columns, groups, everybody, np.flatnonzero(seen), exclusions, most)
 
 
 def _members(interactions: Interactions) -> int:
-    return len(np.unique(np.concatenate([interactions.source, interactions.target])))
+    size = len(interactions.accounts)
+    active = np.bincount(interactions.source, minlength=size) + np.bincount(interactions.target, minlength=size)
+    return int(np.count_nonzero(active))
 
 
 def _groups(
@@ -155,19 +160,21 @@ def _expected(columns: _Columns) -> tuple[FloatArray, FloatArray, FloatArray]:
     return mean, np.minimum(low[position], mean), np.maximum(high[position], mean)
 
 
-def _by_community(columns: _Columns, coarse: IntArray, factor: FloatArray) -> dict[int, dict[int, float]]:
-    """Account -> community -> members expected from it, largest first, at most five."""
+def _by_community(columns: _Columns, coarse: IntArray, wanted: BoolArray) -> dict[int, dict[int, float]]:
+    """Account -> community -> members expected from it, largest first, at most five; for the wanted (a,)."""
     group = coarse[columns.pair_source]
-    told = group >= 0
+    told = (group >= 0) & wanted[columns.pair_target]
     wide = int(coarse.max(initial=0)) + 1
     cells, position = np.unique(columns.pair_target[told] * wide + group[told], return_inverse=True)
     totals = np.bincount(position, columns.pair_weight[told], minlength=len(cells))
+    order = np.argsort(-totals, kind="stable")
+    accounts, communities = np.divmod(cells[order], wide)
+    members = np.round(totals[order] * (HORIZON * np.log(2) / HALF_LIVES["slow"]), 3)
     found: dict[int, dict[int, float]] = {}
-    for place in np.argsort(-totals, kind="stable").tolist():
-        account, community = divmod(int(cells[place]), wide)
+    for account, community, count in zip(accounts.tolist(), communities.tolist(), members.tolist(), strict=True):
         mine = found.setdefault(account, {})
         if len(mine) < 5:
-            mine[community] = round(float(totals[place] * factor[account]), 3)
+            mine[community] = count
     return found
 
 
@@ -189,61 +196,75 @@ def _records(
     everybody: FloatArray,
     seen: IntArray,
     exclusions: Exclusions,
+    most: int | None,
 ) -> list[AccountResonance]:
     size, (coarse, fine) = len(kept.accounts), groups
     members = _members(kept)
     resonance = _resonance(columns, members)
-    expected, fewest, most = _expected(columns)
+    expected, fewest, highest = _expected(columns)
     low = np.minimum(_resonance(columns, members, fewest / expected), resonance)
-    high = np.maximum(_resonance(columns, members, most / expected), resonance)
-    rank = np.zeros(size, np.int64)
-    rank[seen] = rankdata(-resonance[seen], method="min")
-    follower_rank = np.zeros(size, np.int64)
-    known = seen[np.isfinite(kept.followers[seen])]
-    follower_rank[known] = rankdata(-kept.followers[known], method="min")
+    high = np.maximum(_resonance(columns, members, highest / expected), resonance)
+    order = seen[np.lexsort((seen, -expected[seen], -resonance[seen]))][:most]
+    wanted = np.zeros(size, bool)
+    wanted[order] = True
     good, sentiment = parts.not_negative(kept)
     bridges = parts.bridging(columns.pair_target, coarse[columns.pair_source], size)
     second = parts.received(columns.pair_target, columns.pair_weight * columns.slow[columns.pair_source], size)
-    posts, items = parts.posts_reacted_to(kept), parts.top_items(kept)
-    per_community = _by_community(columns, coarse, np.full(size, HORIZON * np.log(2) / HALF_LIVES["slow"]))
-    missing, grouped = _missing(kept, sentiment), bool((coarse >= 0).any())
+    per_community, items = _by_community(columns, coarse, wanted), parts.top_items(kept, wanted)
     flagged = {code: flags(kept.accounts[code], exclusions) for code in kept.codes(_named(exclusions)).tolist()}
-    order = seen[np.lexsort((seen, -expected[seen], -resonance[seen]))]
+    nobody: tuple[None, ...] = (None,) * len(order)
 
-    def record(i: int) -> AccountResonance:
-        followers = float(kept.followers[i]) if np.isfinite(kept.followers[i]) else None
-        return AccountResonance(
-            account=kept.accounts[i],
-            resonance=float(resonance[i]),
-            low=float(low[i]),
-            high=float(high[i]),
-            rank=int(rank[i]),
-            members=float(expected[i]),
-            members_low=float(fewest[i]),
-            members_high=float(most[i]),
-            reactors=int(columns.reactors[i]),
-            reshares=float(columns.by_kind[RESHARE][i]),
-            quotes=float(columns.by_kind[QUOTE][i]),
-            replies=float(columns.by_kind[REPLY][i]),
-            mentions=float(columns.by_kind[MENTION][i]),
-            engaged=float(columns.engaged[i]),
-            second_order=float(second[i]),
-            not_negative=float(good[i]) if sentiment else None,
-            bridging=float(bridges[i]) if grouped else None,
-            efficiency_post=float(columns.reactors[i] / posts[i]) if posts[i] else None,
-            efficiency_audience=float(columns.reactors[i] / followers) if followers else None,
-            followers=followers,
-            follower_rank=int(follower_rank[i]) or None,
-            community=int(coarse[i]) if coarse[i] >= 0 else None,
-            subcommunity=int(fine[i]) if fine[i] >= 0 else None,
-            by_community=per_community.get(i, {}),
-            resonance_all=float(everybody[i]),
-            flags=flagged.get(i, ()),
-            items=tuple(items.get(i, ())),
-            parts_missing=missing,
-        )
+    def of(values: FloatArray | IntArray, known: BoolArray | None = None) -> list[Any]:
+        found = values[order].tolist()
+        return found if known is None else [v if k else None for v, k in zip(found, known[order].tolist(), strict=True)]
 
-    return [record(i) for i in order.tolist()]
+    fields: dict[str, Iterable[object]] = {
+        "account": [kept.accounts[i] for i in order.tolist()],
+        "resonance": of(resonance),
+        "low": of(low),
+        "high": of(high),
+        "rank": of(_ranks(resonance, seen)),
+        "members": of(expected),
+        "members_low": of(fewest),
+        "members_high": of(highest),
+        "reactors": of(columns.reactors.astype(np.int64)),
+        "reshares": of(columns.by_kind[RESHARE]),
+        "quotes": of(columns.by_kind[QUOTE]),
+        "replies": of(columns.by_kind[REPLY]),
+        "mentions": of(columns.by_kind[MENTION]),
+        "engaged": of(columns.engaged),
+        "second_order": of(second),
+        "not_negative": of(good) if sentiment else nobody,
+        "bridging": of(bridges) if (coarse >= 0).any() else nobody,
+        "efficiency_post": of(*_ratio(columns.reactors, parts.posts_reacted_to(kept))),
+        "efficiency_audience": of(*_ratio(columns.reactors, kept.followers)),
+        "followers": of(kept.followers, np.isfinite(kept.followers)),
+        "follower_rank": of(_ranks(kept.followers, seen), np.isfinite(kept.followers)),
+        "community": of(coarse, coarse >= 0),
+        "subcommunity": of(fine, fine >= 0),
+        "by_community": (per_community.get(i, {}) for i in order.tolist()),
+        "resonance_all": of(everybody),
+        "flags": (flagged.get(i, ()) for i in order.tolist()),
+        "items": (tuple(items.get(i, ())) for i in order.tolist()),
+        "parts_missing": (_missing(kept, sentiment),) * len(order),
+    }
+    names = tuple(fields)
+    rows = zip(*fields.values(), strict=True)
+    return [AccountResonance(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _ranks(values: FloatArray, seen: IntArray) -> IntArray:
+    """Ranks (a,) from the largest down among those seen whose value is known; equals share the best one."""
+    ranks = np.zeros(len(values), np.int64)
+    known = seen[np.isfinite(values[seen])]
+    ranks[known] = rankdata(-values[known], method="min")
+    return ranks
+
+
+def _ratio(above: FloatArray, below: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """above / below, and where it is known."""
+    known = below > 0
+    return np.divide(above, below, out=np.zeros(len(above)), where=known), known
 
 
 def _named(exclusions: Exclusions) -> frozenset[str]:
