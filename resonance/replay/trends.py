@@ -61,14 +61,14 @@ class TrendReplay:
         found: dict[str, list[Signal]] = {name: [] for name in sensitivities}
         if not networks:
             return found
-        bins = self._window(self.now, networks, now)
-        if not bins.times:
-            return found
         screen = self._screen(networks, now)
+        recent = self.history.bins(self.now, networks, now // STEP * STEP - RECENT_ROWS * STEP, now)
+        bins: Bins | None = None
         for rule in RULES:
-            if self.thorough or self._matters(screen, bins, rule, now):
+            if self.thorough or self._matters(screen, recent, rule, now):
+                bins = bins or self._window(self.now, networks, now)
                 self._exactly(bins, rule, found)
-            elif self._judged(screen, bins, rule, now):
+            elif self._judged(screen, recent, rule, now):
                 for name in sensitivities:
                     found[name] += _calm(self.topic, rule, moment)
         return found
@@ -123,19 +123,19 @@ class TrendReplay:
         """The row of the screen that is the last whole one before `now`."""
         return (now - self.history.origin) // STEP - 1 - screen.first
 
-    def _matters(self, screen: _Screen, bins: Bins, rule: Rule, now: int) -> bool:
+    def _matters(self, screen: _Screen, recent: Bins, rule: Rule, now: int) -> bool:
         row = self._row(screen, now)
         if row < 0 or row >= len(screen.bins.times):
             return True
         if screen.near[rule][max(0, row - LOOK_BACK + 1) : row + 1].any():
             return True
-        recent = slice(max(0, row - RECENT_ROWS + 1), row + 1)
-        pairs = [(screen.bins.posts, bins.posts), (screen.bins.negative, bins.negative)]
-        return any(_differ(sum(a[recent]), sum(b[-RECENT_ROWS:])) for a, b in pairs)
+        rows = slice(max(0, row - RECENT_ROWS + 1), row + 1)
+        pairs = [(screen.bins.posts, recent.posts), (screen.bins.negative, recent.negative)]
+        return any(_differ(sum(later[rows]), sum(then)) for later, then in pairs)
 
-    def _judged(self, screen: _Screen, bins: Bins, rule: Rule, now: int) -> bool:
+    def _judged(self, screen: _Screen, recent: Bins, rule: Rule, now: int) -> bool:
         row = self._row(screen, now)
-        return bins.coverage[-1] >= COVERAGE_BOUND and screen.state[rule][row] is State.OK
+        return recent.coverage[-1] >= COVERAGE_BOUND and screen.state[rule][row] is State.OK
 
 
 def _differ(later: int, then: int) -> bool:
