@@ -12,14 +12,19 @@ from typing import Any
 
 import click
 
+from alerts import mutes as silence
 from alerts import outbox, people
 from alerts.compose import compose
+from alerts.queueing import zone_of
 from alerts.read import Incident, incident
+from alerts.rules import HABITS
 from alerts.safe import line, terminal
 from alerts.sample import send_test
 from alerts.texts import plain
 from config import Settings, load
+from resonance.commands.alerts_replay import replay
 from store.db import Store
+from store.records import iso
 
 Command = Callable[..., Any]
 
@@ -220,6 +225,73 @@ def feedback(config: Path | None, db: Path | None, by: str | None, incident_id: 
     click.echo("Thank you: noted.")
 
 
+@alerts.command(epilog=_example('resonance alerts mute --topic coffee --for 8h --reason "sale day"'))
+@_places
+@_by
+@click.option("--topic", default=None, help="Only this topic; all when left out.")
+@click.option("--rule", type=click.Choice(sorted(HABITS)), default=None, help="Only this rule; all when left out.")
+@click.option("--for", "length", default=None, metavar="DURATION", help="How long: 90m, 8h, 3d, 2w.")
+@click.option("--until", default=None, metavar="TIME", help="Until when, in the topic's zone: 2026-11-23T09:00.")
+@click.option("--reason", required=True, help="Why, for those who wonder about the silence.")
+def mute(
+    config: Path | None,
+    db: Path | None,
+    by: str | None,
+    topic: str | None,
+    rule: str | None,
+    length: str | None,
+    until: str | None,
+    reason: str,
+) -> None:
+    """Silence alerts for a while; incidents are recorded all the same."""
+    if (length is None) == (until is None):
+        raise click.UsageError("A mute has an end: give one of --for and --until.")
+    store, settings = _open(config, db)
+    try:
+        known = {row[0] for row in store.query("SELECT slug FROM topics")} | {t.slug for t in settings.topics}
+        if topic is not None and topic not in known:
+            raise click.BadParameter(f"there is no topic {topic!r}", param_hint="--topic")
+        try:
+            end = silence.end_of(length or until or "", _now(), zone_of(settings, topic))
+        except ValueError as error:
+            raise click.UsageError(f"{error}.") from None
+        number = silence.mute(store, topic, rule, end, _who(by), reason, _now())
+    finally:
+        store.close()
+    click.echo(f"Mute {number}: {topic or 'every topic'}, {rule or 'every rule'}, until {iso(end)}.")
+
+
+@alerts.command(epilog=_example("resonance alerts unmute 3"))
+@_places
+@click.argument("mute_id", metavar="MUTE", type=int)
+def unmute(config: Path | None, db: Path | None, mute_id: int) -> None:
+    """End a mute now."""
+    _change(config, db, lambda store: silence.unmute(store, mute_id, _now()))
+    click.echo(f"Mute {mute_id} is over.")
+
+
+@alerts.command(epilog=_example("resonance alerts mutes --all"))
+@_places
+@click.option("--all", "everything", is_flag=True, help="Also those that are over.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def mutes(config: Path | None, db: Path | None, everything: bool, as_json: bool) -> None:
+    """What is silenced, until when, by whom and why, and how many incidents it kept silent."""
+    store, _ = _open(config, db)
+    try:
+        rows = silence.listed(store, _now(), everything=everything)
+    finally:
+        store.close()
+    if as_json:
+        _print_json(rows)
+    elif not rows:
+        click.echo("Nothing is muted.", err=True)
+    for row in [] if as_json else rows:
+        what = f"{row['topic'] or 'every topic'}, {row['rule'] or 'every rule'}"
+        end = "until" if row["holds"] else "ended"
+        told = f"{row['id']:>4}  {what}  {end} {row['until']}  {row['by']}: {row['reason']}"
+        click.echo(terminal(f"{told}  ({row['silenced']} incidents silenced)"))
+
+
 @alerts.command(epilog=_example("resonance alerts test"))
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="Configuration; ./resonance.toml if none."
@@ -247,3 +319,6 @@ def _change(config: Path | None, db: Path | None, work: Callable[[Store], None])
         work(store)
     finally:
         store.close()
+
+
+alerts.add_command(replay)
