@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from alerts.errors import NotPossible, UnknownIncident
 from alerts.facts import as_json, facts_of, merged
+from alerts.mutes import muted_by
 from alerts.queueing import channels_for, enqueue_politely, is_threaded, refresh, release
 from alerts.rules import FORGOTTEN_AFTER, HABITS, LINK_WITHIN, graver, raised
 from config.settings import Settings
@@ -137,13 +138,13 @@ class _Writer:
         return row
 
     def _partner(self, signal: Signal) -> sqlite3.Row | None:
-        """The live incident that tells of the same event: the partner rule on the same topic, both upwards."""
+        """The live incident that tells of the same event: the partner rule on the same topic, both upwards, not muted."""
         rule = HABITS[signal.rule].partner
         if rule is None or signal.topic is None or signal.facts.get("direction", "up") != "up":
             return None
         row: sqlite3.Row | None = self.db.execute(
             "SELECT * FROM incidents WHERE topic = ? AND rule = ? AND state <> 'resolved' AND historic = 0 "
-            "AND json_extract(facts, '$.direction') IS NOT 'down'",
+            "AND json_extract(facts, '$.direction') IS NOT 'down' AND json_extract(facts, '$.muted') IS NOT 1",
             (signal.topic, rule),
         ).fetchone()
         if row is None:
@@ -266,11 +267,7 @@ class _Writer:
         self.changes.append(Change(kind, incident_id, signal.rule, signal.topic, signal.subject, queued))
 
     def _muted(self, signal: Signal) -> str | None:
-        row = self.db.execute(
-            "SELECT until, by FROM mutes WHERE until > ? AND (topic IS NULL OR topic = ?) "
-            "AND (rule IS NULL OR rule = ?) ORDER BY until DESC LIMIT 1",
-            (iso(self.now), signal.topic, signal.rule),
-        ).fetchone()
+        row = muted_by(self.db, signal.topic, signal.rule, self.now)
         return None if row is None else f"muted until {row['until']} by {row['by']}: recorded, not sent"
 
     # -------------------------------------------------------------- deliveries
@@ -286,7 +283,7 @@ class _Writer:
 
     def _tell_graver(self, row: sqlite3.Row, facts: dict[str, Any], note_id: int) -> int:
         """It grew graver: into the threads, and to the channels that did not want to know before."""
-        if row["historic"] or facts.get("muted"):
+        if row["historic"] or facts.get("muted") or muted_by(self.db, row["topic"], row["rule"], self.now):
             return 0
         release(self.db, self.settings, self._row(row["id"]), self.now)
         return self._follow_up(row["id"], note_id) + self._queue(row["id"])
@@ -294,6 +291,8 @@ class _Writer:
     def _follow_up(self, incident_id: int, note_id: int) -> int:
         """A message under the first one, where it was told and where there are threads."""
         row = self._row(incident_id)
+        if muted_by(self.db, row["topic"], row["rule"], self.now):
+            return 0
         told = self._told(incident_id)
         threaded = [c for c in self.settings.channels if c.name in told and is_threaded(c)]
         return sum(enqueue_politely(self.db, self.settings, row, c, "update", self.now, note_id) for c in threaded)
@@ -301,6 +300,8 @@ class _Writer:
     def _queue_end(self, incident_id: int, note_id: int) -> int:
         """Tell the end only where the beginning was told, message by message; again only where there are threads."""
         row = self._row(incident_id)
+        if muted_by(self.db, row["topic"], row["rule"], self.now):
+            return 0
         told = self._told(incident_id)
         channels = [c for c in self.settings.channels if c.name in told]
         return sum(

@@ -75,7 +75,7 @@ def _print_json(rows: Iterable[Any]) -> None:
         click.echo(json.dumps(row, ensure_ascii=False, default=str))
 
 
-@click.group()
+@click.group(epilog=_example("resonance alerts list"))
 def alerts() -> None:
     """See alerts, answer them, and test the channels."""
 
@@ -177,7 +177,7 @@ def _as_dict(found: Incident) -> dict[str, Any]:
 @_by
 @click.argument("incident_id", metavar="ID", type=int)
 def ack(config: Path | None, db: Path | None, by: str | None, incident_id: int) -> None:
-    """Take an incident."""
+    """Take an incident, so that others know that somebody is on it."""
     _change(config, db, lambda store: people.acknowledge(store, incident_id, _who(by), _now()))
     click.echo(f"Incident {incident_id} is taken by {line(_who(by))}.")
 

@@ -98,3 +98,29 @@ def test_every_verb_has_help_and_an_example():
     for name, command in alerts.commands.items():
         shown = run(name, "--help").stdout
         assert command.help and "Example: resonance alerts" in shown
+
+
+def test_muting_listing_and_unmuting(db):
+    made = run("mute", "--rule", "volume_spike", "--for", "8h", "--reason", "sale", "--by", "hanako", "--db", db)
+    assert made.exit_code == 0 and "Mute 1: every topic, volume_spike, until" in made.stdout
+    assert "hanako: sale" in run("mutes", "--db", db).stdout
+    row = json.loads(run("mutes", "--json", "--db", db).stdout)
+    assert (row["rule"], row["holds"], row["silenced"]) == ("volume_spike", True, 0)
+    assert run("unmute", 1, "--db", db).exit_code == 0
+    assert "Nothing is muted" in run("mutes", "--db", db).stderr
+    assert "ended" in run("mutes", "--all", "--db", db).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--reason", "r"), "--for and --until"),
+        (("--reason", "r", "--for", "8h", "--until", "2030-01-01"), "--for and --until"),
+        (("--reason", "r", "--for", "soon"), "8h"),
+        (("--for", "8h"), "--reason"),
+        (("--reason", "r", "--for", "8h", "--topic", "nothing"), "no topic"),
+    ],
+)
+def test_a_wrong_mute_is_wrong_usage(db, arguments, told):
+    outcome = run("mute", *arguments, "--db", db)
+    assert outcome.exit_code == 2 and told in outcome.stderr
