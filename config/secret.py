@@ -12,7 +12,9 @@ from pydantic import BeforeValidator, SecretStr
 def _resolve(value: object) -> object:
     if not isinstance(value, str):
         return value
-    scheme, _, rest = value.partition(":")
+    scheme, colon, rest = value.partition(":")
+    if not colon:
+        return value or None
     if scheme == "env":
         return os.environ.get(rest) or None
     if scheme == "file":

@@ -15,6 +15,8 @@ VERBS: dict[str, str] = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=VERBS)
+@click.group(
+    cls=LazyGroup, lazy=VERBS, epilog="Example: resonance analyse spikes posts-per-hour.csv | jq 'select(.alert)'"
+)
 def analyse() -> None:
     """Analyse a file of your own (CSV or JSON lines, .gz too); JSON lines to stdout."""

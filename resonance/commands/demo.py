@@ -17,7 +17,11 @@ MARK = ".resonance-demo"  # only a folder that holds it is ever emptied
 
 @click.command(epilog="Example: resonance demo --language en --output /tmp/demo")
 @click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-output"), show_default=True
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo-output"),
+    show_default=True,
+    help="Folder for everything that is left; one of an earlier demo is emptied.",
 )
 @click.option("--language", type=click.Choice(["ja", "en"]), default="ja", show_default=True, help="Of the alerts.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Another seed tells another story.")

@@ -25,9 +25,9 @@ class Called:
     err: str
 
 
-def call(*arguments: object, stdin: bytes | None = None, env: dict[str, str] | None = None) -> Called:
+def call(*arguments: object, env: dict[str, str] | None = None) -> Called:
     """Run `resonance ARGUMENTS` here. A bug raises, as it would end in a traceback."""
-    result = CliRunner(env=env).invoke(cli, [str(a) for a in arguments], input=stdin)
+    result = CliRunner(env=env).invoke(cli, [str(a) for a in arguments])
     structlog.reset_defaults()  # its log went into the runner's streams, which are closed now
     code, err = result.exit_code, result.stderr
     if result.exception is not None and not isinstance(result.exception, SystemExit):
