@@ -138,7 +138,7 @@ class _Writer:
         return row
 
     def _partner(self, signal: Signal) -> sqlite3.Row | None:
-        """The live incident that tells of the same event: the partner rule on the same topic, both upwards, not muted."""
+        """The live incident that tells of the same event: the partner rule on its topic, both upwards, unmuted."""
         rule = HABITS[signal.rule].partner
         if rule is None or signal.topic is None or signal.facts.get("direction", "up") != "up":
             return None
