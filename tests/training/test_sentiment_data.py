@@ -1,0 +1,146 @@
+"""Training data: what is learned, and that nothing held out is."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from training.sentiment import data
+
+
+def row(text: str, **more: object) -> dict[str, object]:
+    return {"id": "x-1", "lang": "en", "text": text, **more}
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """The public sets and the corpus, of a few rows, with every kind of collision."""
+    sets, corpus = tmp_path / "data", tmp_path / "corpus"
+    write(sets / "sentiment/tweeteval.val.jsonl.gz", [row("Held @bob http://a.b/c", label="neutral")])
+    write(sets / "sentiment/umsab.val.jsonl.gz", [row("retenu", lang="fr", label="neutral")])
+    write(sets / "emotion/goemotions.dev.jsonl.gz", [row("held comment", emotions=["joy"])])
+    write(
+        sets / "sentiment/semeval.train.jsonl.gz",
+        [
+            row("held   @ann https://x.y", label="negative"),
+            row("Held @ann https://x.y", label="negative"),
+            row("kept", label="positive"),
+            row("kept", label="positive"),
+        ],
+    )
+    write(
+        sets / "sentiment/umsab.train.jsonl.gz",
+        [row("english", label="neutral"), row("gardé", lang="fr", label="negative"), row("retenu", lang="fr")],
+    )
+    chabsa = [row(f"文{i}", id=f"chabsa-{i}", lang="ja", label="neutral") for i in range(10)]
+    write(sets / "sentiment/chabsa.train.jsonl.gz", chabsa)
+    write(
+        sets / "emotion/goemotions.train.jsonl.gz",
+        [row("held comment", emotions=["joy"]), row("oh", emotions=["love"])],
+    )
+    write(sets / "emotion/xed.jsonl.gz", [row("line", emotions=[])])
+    japanese = [row("神アプデ", id="ja-a-1", batch="ja-a", lang="ja", label="positive", emotions=["joy"])]
+    japanese.append(row("皮肉", id="ja-a-2", batch="ja-a", lang="ja", label="negative", emotions=[]))
+    write(corpus / "ja-a.jsonl", japanese)
+    write(corpus / "ja-d.jsonl", [row("皮肉", id="ja-d-1", batch="ja-d", lang="ja", label="negative", emotions=[])])
+    english = [row(f"post {i}", id=f"en-a-{i:04}", batch="en-a", label="neutral", emotions=[]) for i in range(1, 13)]
+    write(corpus / "en-a.jsonl", english)
+    return sets, corpus
+
+
+def texts(found: data.Sets, source: str) -> set[str]:
+    return {e.text for e in found.public[source]}
+
+
+def test_held_out_texts_are_not_learned_however_they_are_spelt(folders: tuple[Path, Path]) -> None:
+    found = data.gather(*folders)
+    assert texts(found, "semeval") == {"held @user http", "kept"}  # another case is another text, other spaces are not
+    assert texts(found, "goemotions") == {"oh"}
+    assert texts(found, "umsab") == {"gardé"}
+
+
+def test_english_of_umsab_and_every_fifth_of_chabsa_are_left_out(folders: tuple[Path, Path]) -> None:
+    found = data.gather(*folders)
+    assert "english" not in texts(found, "umsab")
+    assert texts(found, "chabsa") == {f"文{i}" for i in (1, 2, 3, 4, 6, 7, 8, 9)}
+
+
+def test_development_rows_and_their_texts_stay_out_of_an_epoch(folders: tuple[Path, Path]) -> None:
+    corpus = [e.text for e in data.gather(*folders).epoch(1) if e.source == "corpus"]
+    assert sorted(corpus) == sorted(["神アプデ", *(f"post {i}" for i in range(1, 13) if i % 6)])
+
+
+def test_an_epoch_is_the_same_for_the_same_seed_only(folders: tuple[Path, Path]) -> None:
+    found = data.gather(*folders)
+    assert found.epoch(1) == found.epoch(1)
+    assert found.epoch(1) != found.epoch(2)
+
+
+def test_an_epoch_sees_a_corpus_that_has_grown(folders: tuple[Path, Path]) -> None:
+    found = data.gather(*folders)
+    before = len(found.epoch(1))
+    write(folders[1] / "ja-b.jsonl", [row("尊い", id="ja-b-1", batch="ja-b", lang="ja", label="positive")])
+    assert len(found.epoch(1)) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        ({"batch": "ja-d", "id": "ja-d-1", "lang": "ja"}, True),
+        ({"batch": "ja-a", "id": "ja-a-6", "lang": "ja"}, False),
+        ({"batch": "en-a", "id": "en-a-0006", "lang": "en"}, True),
+        ({"batch": "en-a", "id": "en-a-0007", "lang": "en"}, False),
+        ({"batch": "en-a", "id": "en-a-odd", "lang": "en"}, False),
+        ({"batch": "mixed", "id": "mixed-12", "lang": "en"}, True),
+    ],
+)
+def test_what_is_development(given: dict[str, str], held: bool) -> None:
+    assert data.is_development(given) is held
+
+
+def test_emotions_become_plutchiks_eight() -> None:
+    assert data.to_eight(["joy", "anger"]) == (1, 0, 0, 0, 0, 0, 1, 0)
+    assert data.to_eight(["love"]) == (1, 1, 0, 0, 0, 0, 0, 0)
+    assert data.to_eight(["neutral"]) == data.to_eight([]) == data.to_eight(["boredom"]) == (0,) * 8
+
+
+def test_every_name_maps_to_emotions_that_exist() -> None:
+    assert len(data.PLUTCHIK) == 28
+    assert {e for found in data.PLUTCHIK.values() for e in found} == set(data.EMOTIONS)
+
+
+def test_what_a_set_does_not_tell_is_unknown_not_neutral() -> None:
+    assert data.example(row("x", emotions=["joy"]), "xed").sentiment == -1
+    assert data.example(row("x", label="neutral"), "semeval").emotions is None
+    assert data.example(row("x", label="mixed"), "corpus").sentiment == -1
+    assert data.example(row("x", label="positive", emotions=[]), "corpus").emotions == (0,) * 8
+
+
+def test_half_a_line_is_passed_over(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [row("one"), row("")])
+    path.write_text(path.read_text() + '{"id": "x-3", "te')
+    assert [r["text"] for r in data.read_rows(path)] == ["one"]
+
+
+def test_batches_hold_every_example_once_and_like_lengths_together() -> None:
+    examples = [data.Example(str(i), "en", "corpus") for i in range(1_000)]
+    ids = [[0] * (1 + i * 37 % 97) for i in range(1_000)]
+    found = data.batches(examples, ids, 16, seed=3)
+    assert sorted(i for batch in found for i in batch) == list(range(1_000))
+    spread = [max(len(ids[i]) for i in b) - min(len(ids[i]) for i in b) for b in found]
+    assert sorted(spread)[len(spread) // 2] <= 5
+    assert found != data.batches(examples, ids, 16, seed=4)
+
+
+def test_labels_and_emotions_are_those_of_the_scorer() -> None:
+    from analysis.sentiment import result
+
+    assert (data.LABELS, data.EMOTIONS) == (result.LABELS, result.EMOTIONS)

@@ -1,0 +1,155 @@
+"""What the model learns from: public sets and our own corpus, without what stands in a held-out part.
+
+Each example has a text as the model reads it, and a sentiment, emotions, or both; what a set does not tell is not
+learned.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from store.text import content_hash, for_model
+
+LABELS = ("negative", "neutral", "positive")
+EMOTIONS = ("joy", "trust", "fear", "surprise", "sadness", "disgust", "anger", "anticipation")
+Row = dict[str, Any]
+
+# GoEmotions' names in Plutchik's eight: his dyads (love is joy and trust, remorse sadness and disgust) or the nearest.
+PLUTCHIK: dict[str, tuple[str, ...]] = {
+    "admiration": ("trust",), "amusement": ("joy",), "anger": ("anger",), "annoyance": ("anger",),
+    "approval": ("trust",), "caring": ("trust",), "confusion": ("surprise",), "curiosity": ("anticipation",),
+    "desire": ("anticipation",), "disappointment": ("sadness",), "disapproval": ("disgust",), "disgust": ("disgust",),
+    "embarrassment": ("sadness",), "excitement": ("joy", "anticipation"), "fear": ("fear",),
+    "gratitude": ("joy", "trust"),
+    "grief": ("sadness",), "joy": ("joy",), "love": ("joy", "trust"), "nervousness": ("fear",),
+    "optimism": ("anticipation",), "pride": ("joy",), "realization": ("surprise",), "relief": ("joy",),
+    "remorse": ("sadness", "disgust"), "sadness": ("sadness",), "surprise": ("surprise",), "neutral": (),
+}  # fmt: skip
+CORPUS = Path(__file__).parent.parent / "corpus" / "batches"
+QUOTAS = {"semeval": 600, "umsab": 700, "chabsa": 80, "goemotions": 700, "xed": 250}
+"""Examples of each public set in one epoch, beside the whole corpus."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """`sentiment`: index in LABELS, -1 unknown; `emotions`: eight 0 or 1 in the order of EMOTIONS, None unknown."""
+
+    text: str
+    lang: str
+    source: str
+    sentiment: int = -1
+    emotions: tuple[float, ...] | None = None
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """The JSON lines of a file; a line that is being written is passed over."""
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict) and row.get("text"):
+                yield row
+
+
+def to_eight(names: Iterable[str]) -> tuple[float, ...]:
+    """Emotion names (Plutchik's or GoEmotions') as eight numbers, 0 or 1."""
+    found = {target for name in names for target in ((name,) if name in EMOTIONS else PLUTCHIK.get(name, ()))}
+    return tuple(float(name in found) for name in EMOTIONS)
+
+
+def example(row: Row, source: str) -> Example:
+    """A row of any of the sets; labels that are not ours count as unknown."""
+    label = row.get("label")
+    emotions = to_eight(row["emotions"]) if isinstance(row.get("emotions"), list) else None
+    sentiment = LABELS.index(label) if label in LABELS else -1
+    return Example(for_model(row["text"]), row.get("lang", "und"), source, sentiment, emotions)
+
+
+# ------------------------------------------------------------------ our own corpus
+def is_development(row: Row) -> bool:
+    """Held out for development: the Japanese batch ja-d, and every sixth English row."""
+    batch, number = str(row.get("batch", "")), str(row.get("id", "")).rpartition("-")[2]
+    english = row.get("lang") == "en" or batch.startswith("en-")
+    return batch == "ja-d" or (english and number.isdigit() and int(number) % 6 == 0)
+
+
+def corpus(folder: Path, development: bool) -> list[Row]:
+    """The corpus' rows for training, or those for development."""
+    rows = (row for path in sorted(folder.glob("*.jsonl")) for row in read_rows(path))
+    return [row for row in rows if is_development(row) == development]
+
+
+# ------------------------------------------------------------------ all together
+@dataclass(frozen=True)
+class Sets:
+    """Public examples by source, and the hashes of texts that must not be learned."""
+
+    public: dict[str, list[Example]]
+    held_out: frozenset[str]
+    folder: Path
+
+    def epoch(self, seed: int) -> list[Example]:
+        """The whole corpus as it is now, and a sample of each public set; in random order."""
+        chance = random.Random(seed)
+        found = [example(row, "corpus") for row in unseen(corpus(self.folder, False), self.held_out)]
+        for source, quota in QUOTAS.items():
+            rows = self.public.get(source, [])
+            found += chance.sample(rows, min(quota, len(rows)))
+        chance.shuffle(found)
+        return found
+
+
+def unseen(rows: Iterable[Row], held_out: frozenset[str]) -> list[Row]:
+    """Rows whose text is new: neither held out nor a repetition."""
+    out, known = [], set(held_out)
+    for row in rows:
+        key = content_hash(row["text"])
+        if key not in known:
+            known.add(key)
+            out.append(row)
+    return out
+
+
+def gather(data: Path, folder: Path) -> Sets:
+    """The public sets in `data` (sentiment/, emotion/) and the corpus in `folder`.
+
+    UMSAB's English part is left out: it lies almost wholly inside TweetEval's validation part.
+    """
+    held = [data / "sentiment" / f"{name}.val.jsonl.gz" for name in ("tweeteval", "umsab")]
+    held.append(data / "emotion" / "goemotions.dev.jsonl.gz")
+    texts = [row["text"] for path in held for row in read_rows(path)]
+    texts += [row["text"] for row in corpus(folder, True)]
+    held_out = frozenset(map(content_hash, texts))
+    files = {
+        "semeval": data / "sentiment" / "semeval.train.jsonl.gz",
+        "umsab": data / "sentiment" / "umsab.train.jsonl.gz",
+        "chabsa": data / "sentiment" / "chabsa.train.jsonl.gz",
+        "goemotions": data / "emotion" / "goemotions.train.jsonl.gz",
+        "xed": data / "emotion" / "xed.jsonl.gz",
+    }
+    public = {}
+    for source, path in files.items():
+        rows = (row for row in read_rows(path) if source != "umsab" or row["lang"] != "en")
+        rows = (row for row in rows if source != "chabsa" or int(row["id"].rpartition("-")[2]) % 5)
+        public[source] = [example(row, source) for row in unseen(rows, held_out)]
+    return Sets(public, held_out, folder)
+
+
+def batches(examples: Sequence[Example], ids: Sequence[list[int]], size: int, seed: int) -> list[list[int]]:
+    """Indices in batches of like length, in random order; pools of 40 batches keep chance alive."""
+    chance, out = random.Random(seed), []
+    pool = 40 * size
+    for start in range(0, len(examples), pool):
+        order = sorted(range(start, min(start + pool, len(examples))), key=lambda i: len(ids[i]))
+        out += [order[i : i + size] for i in range(0, len(order), size)]
+    chance.shuffle(out)
+    return out

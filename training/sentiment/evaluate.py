@@ -1,0 +1,90 @@
+"""Measures model folders side by side on labelled posts.
+
+python -m training.sentiment.evaluate --data DIR FOLDER [FOLDER ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from analysis.sentiment import fitting, load
+from analysis.sentiment.result import EMOTIONS, LABELS
+from training.sentiment.data import CORPUS, Row, corpus, read_rows, to_eight
+
+
+def macro(truth: Sequence[str], said: Sequence[str]) -> tuple[float, float]:
+    """Macro recall and macro F1 over the labels that occur in truth."""
+    y, p = np.array(truth), np.array(said)
+    recalls, scores = [], []
+    for label in sorted(set(truth)):
+        hit, named, there = ((y == label) & (p == label)).sum(), (p == label).sum(), (y == label).sum()
+        recalls.append(hit / there)
+        scores.append(2 * hit / (named + there))
+    return float(np.mean(recalls)), float(np.mean(scores))
+
+
+def micro_f1(truth: np.ndarray, said: np.ndarray) -> float:
+    """Micro F1 of several labels at once, both (posts, labels) of bool."""
+    hits = float((truth & said).sum())
+    return 2 * hits / max(1.0, float(truth.sum() + said.sum()))
+
+
+def sets(data: Path, folder: Path) -> dict[str, list[Row]]:
+    """Held-out posts by name; UMSAB without its English part, which is TweetEval's."""
+    development = corpus(folder, True)
+    found = {
+        "ja-d": [r for r in development if r["lang"] == "ja"],
+        "en development": [r for r in development if r["lang"] == "en"],
+        "tweeteval.val": list(read_rows(data / "sentiment" / "tweeteval.val.jsonl.gz")),
+    }
+    posts = list(read_rows(data / "sentiment" / "umsab.val.jsonl.gz"))
+    codes = sorted({row["lang"] for row in posts})
+    return found | {f"umsab.val {code}": [row for row in posts if row["lang"] == code] for code in codes}
+
+
+def measure(folder: Path, name: str, rows: Sequence[Row]) -> dict[str, float]:
+    """Recall, F1, calibration error (in percent) and posts per second of one model on one set."""
+    scorer = load(str(folder))
+    began = time.perf_counter()
+    found = scorer.score([row["text"] for row in rows], [row["lang"] for row in rows])
+    took = time.perf_counter() - began
+    truth, said = [row["label"] for row in rows], [answer.label for answer in found]
+    recall, score = macro(truth, said)
+    chances = np.array([[getattr(answer, label) for label in LABELS] for answer in found])
+    error = fitting.expected_calibration_error(chances, np.array([LABELS.index(label) for label in truth]))
+    out = {"posts": len(rows), "recall": 100 * recall, "F1": 100 * score, "ECE": 100 * error}
+    out["posts/s"] = len(rows) / took
+    if found[0].emotions and rows[0].get("emotions") is not None:
+        felt = np.array([to_eight(row["emotions"]) for row in rows]) > 0
+        named = np.array([[answer.emotions[e] >= 0.5 for e in EMOTIONS] for answer in found if answer.emotions])
+        out["emotions"] = 100 * micro_f1(felt, named)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--only", default="", help="sets whose name begins so")
+    given = parser.parse_args()
+    for folder in given.folders:
+        print(folder)
+        shown = []
+        for name, rows in sets(given.data, given.corpus).items():
+            if name.startswith(given.only):
+                found = measure(folder, name, rows)
+                shown.append((name, found))
+                print(f"  {name:16}" + "".join(f"  {key} {value:.1f}" for key, value in found.items()), flush=True)
+        means = [found["F1"] for name, found in shown if name.startswith("umsab")]
+        if means:
+            print(f"  umsab.val mean F1 {np.mean(means):.1f}")
+
+
+if __name__ == "__main__":
+    main()
