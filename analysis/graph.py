@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
 from typing import Any
 
 import networkx as nx
@@ -21,12 +22,17 @@ BoolArray = NDArray[np.bool_]
 
 KINDS = ("reshare", "quote", "reply", "mention")
 RESHARE, QUOTE, REPLY, MENTION = range(4)
+_CODES = {kind: code for code, kind in enumerate(KINDS)}
 UNKNOWN = -1  # the code of an item that nobody told
 
 
 def encode(names: Iterable[str], at: dict[str, int]) -> IntArray:
     """Codes of names; new names take the next number of `at`, which is changed."""
-    return np.fromiter((at.setdefault(name, len(at)) for name in names), np.int64)
+    names = names if isinstance(names, list) else list(names)
+    codes = np.fromiter(map(at.get, names, repeat(UNKNOWN)), np.int64, len(names))
+    for place in np.flatnonzero(codes == UNKNOWN).tolist():
+        codes[place] = at.setdefault(names[place], len(at))
+    return codes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,35 +78,14 @@ class Interactions:
 
         Raises ValueError for an unknown kind, a time that is not finite, or columns of different lengths.
         """
-        at: dict[str, int] = {}
-        pairs = encode((name for pair in zip(source, target, strict=True) for name in pair), at).reshape(-1, 2)
-        items: dict[str, int] = {}
-        size = len(pairs)
-        columns = {"time": time, "kind": kind, "item": item, "negative": negative}
+        size = len(source)
+        columns = {"target": target, "time": time, "kind": kind, "item": item, "negative": negative}
         for name, column in columns.items():
             if column is not None and len(column) != size:
                 raise ValueError(f"{name} has {len(column)} values for {size} interactions")
-        codes = UNKNOWN * np.ones(size, np.int64)
-        if item is not None:
-            told = np.fromiter((name is not None for name in item), bool, size)
-            codes[told] = encode((name for name in item if name is not None), items)
-        moments = np.asarray(time, float).reshape(size)
-        if not np.isfinite(moments).all():
-            raise ValueError("a time is not a finite number of seconds")
-        return cls(
-            list(at),
-            pairs[:, 0].copy(),
-            pairs[:, 1].copy(),
-            moments,
-            np.fromiter((_kind(k) for k in kind), np.int64, size),
-            codes,
-            list(items),
-            np.array([np.nan if p is None else p for p in negative], float)
-            if negative is not None
-            else np.full(size, np.nan),
-            np.array([(followers or {}).get(name, np.nan) for name in at], float),
-            at,
-        )
+        builder = Builder()
+        builder.add(source, target, time, kind, item, negative)
+        return builder.finish(followers)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -131,14 +116,61 @@ class Interactions:
         return self.select(self.time < until)
 
 
+class Builder:
+    """Interactions from pieces of rows, so that a million of them never lie in memory as objects of Python."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._accounts: dict[str, int] = {}
+        self._items: dict[str, int] = {}
+        self._pieces: list[tuple[IntArray, FloatArray, IntArray, IntArray, FloatArray]] = []
+
+    def add(
+        self,
+        source: Sequence[str],
+        target: Sequence[str],
+        time: Sequence[float] | FloatArray,
+        kind: Sequence[str | int],
+        item: Sequence[str | None] | None = None,
+        negative: Sequence[float | None] | None = None,
+    ) -> None:
+        """Some more rows, as columns of one length; errors as in `Interactions.build`."""
+        size = len(source)
+        moments = np.asarray(time, float).reshape(size)
+        if not np.isfinite(moments).all():
+            raise ValueError("a time is not a finite number of seconds")
+        both = list(chain.from_iterable(zip(source, target, strict=True)))
+        codes = np.full(size, UNKNOWN, np.int64)
+        if item is not None:
+            told = np.fromiter((name is not None for name in item), bool, size)
+            codes[told] = encode((name for name in item if name is not None), self._items)
+        moods = np.full(size, np.nan) if negative is None else np.array(negative, float)  # None becomes NaN
+        kinds = np.fromiter(map(_CODES.get, kind, repeat(UNKNOWN)), np.int64, size)  # type: ignore[arg-type]
+        for place in np.flatnonzero(kinds == UNKNOWN).tolist():
+            kinds[place] = _kind(kind[place])
+        self._pieces.append((encode(both, self._accounts).reshape(-1, 2), moments, kinds, codes, moods))
+
+    def knows(self, account: str) -> bool:
+        """Whether an account takes part so far."""
+        return account in self._accounts
+
+    def finish(self, followers: Mapping[str, float] | None = None) -> Interactions:
+        """All rows that were added."""
+        if not self._pieces:
+            self.add([], [], [], [])
+        known, names = followers or {}, list(self._accounts)
+        pairs, time, kind, item, negative = (np.concatenate(column) for column in zip(*self._pieces, strict=True))
+        self._pieces.clear()
+        source, target = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
+        audience = np.array([known.get(name, np.nan) for name in names], float)
+        return Interactions(
+            names, source, target, time, kind, item, list(self._items), negative, audience, self._accounts
+        )
+
+
 def _kind(kind: str | int) -> int:
-    if isinstance(kind, str):
-        try:
-            return KINDS.index(kind)
-        except ValueError:
-            raise ValueError(f"unknown kind of interaction: {kind!r}; known are {', '.join(KINDS)}") from None
-    if not 0 <= kind < len(KINDS):
-        raise ValueError(f"unknown kind of interaction: {kind}")
+    if isinstance(kind, str) or not 0 <= kind < len(KINDS):
+        raise ValueError(f"unknown kind of interaction: {kind!r}; known are {', '.join(KINDS)}")
     return int(kind)
 
 

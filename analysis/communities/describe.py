@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.graph import Interactions, distinct_pairs
+from analysis.graph import IntArray, Interactions, distinct_pairs
+
+CENTRAL = 5  # accounts named as central
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,20 @@ def telling(inside: Mapping[str, int], outside: Mapping[str, int], most: int = 1
     At most `most` terms with z > 1.65 and two authors or more, the most telling first (Monroe, Colaresi and Quinn,
     Political Analysis 16, 2008).
     """
-    n_in, n_out = sum(inside.values()), sum(outside.values())
-    every, prior = n_in + n_out, 10.0
+    every = {term: count + outside.get(term, 0) for term, count in inside.items()}
+    return _telling(inside, every, sum(inside.values()) + sum(outside.values()), most)
+
+
+def _telling(inside: Mapping[str, int], every: Mapping[str, int], total: int, most: int = 10) -> tuple[str, ...]:
+    """`telling`, from the counts over all communities and their sum."""
+    n_in, prior = sum(inside.values()), 10.0
+    n_out = total - n_in
     found = []
     for term, count in inside.items():
         if count < 2:
             continue
-        weight = prior * (count + outside.get(term, 0)) / every
-        a, b = count + weight, outside.get(term, 0) + weight
+        weight = prior * every[term] / total
+        a, b = count + weight, every[term] - count + weight
         odds = math.log(a / max(n_in + prior - a, 1e-9)) - math.log(b / max(n_out + prior - b, 1e-9))
         z = odds / math.sqrt(1 / a + 1 / b)
         if z > 1.65 or not n_out:
@@ -78,7 +86,7 @@ def describe(
     interactions : to find central accounts.
     """
     sizes = Counter(memberships.values())
-    tags, terms = _authors(memberships, hashtags), _authors(memberships, words)
+    tags, terms = _of(_authors(memberships, hashtags)), _of(_authors(memberships, words))
     spoken: dict[int, Counter[str]] = {}
     for author, language in languages:
         if author in memberships:
@@ -88,8 +96,8 @@ def describe(
         CommunityProfile(
             community,
             sizes[community],
-            _of(tags, community),
-            _of(terms, community),
+            tags.get(community, ()),
+            terms.get(community, ()),
             _shares(spoken.get(community, Counter())),
             central.get(community, ()),
         )
@@ -99,18 +107,19 @@ def describe(
 
 def _authors(memberships: Mapping[str, int], uses: Iterable[tuple[str, str]]) -> dict[int, Counter[str]]:
     found: dict[int, Counter[str]] = {}
-    for author, term in sorted(set(uses)):
+    for author, term in uses if isinstance(uses, Set) else set(uses):
         if author in memberships:
             found.setdefault(memberships[author], Counter())[term] += 1
     return found
 
 
-def _of(counts: Mapping[int, Counter[str]], community: int) -> tuple[str, ...]:
-    outside: Counter[str] = Counter()
-    for other, terms in counts.items():
-        if other != community:
-            outside.update(terms)
-    return telling(counts.get(community, Counter()), outside)
+def _of(counts: Mapping[int, Counter[str]]) -> dict[int, tuple[str, ...]]:
+    """The telling terms of every community."""
+    every: Counter[str] = Counter()
+    for terms in counts.values():
+        every.update(terms)
+    total = sum(every.values())
+    return {community: _telling(terms, every, total) for community, terms in counts.items()}
 
 
 def _shares(counts: Counter[str]) -> dict[str, float]:
@@ -127,7 +136,18 @@ def _central(memberships: Mapping[str, int], interactions: Interactions | None) 
     inside = (group[source] == group[target]) & (group[target] >= 0) & (source != target)
     counts = np.bincount(target[inside], minlength=len(names))
     found: dict[int, list[str]] = {}
-    for i in sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-int(counts[i]), names[i])):
-        if len(found.setdefault(int(group[i]), [])) < 5:
+    for i in sorted(_candidates(counts, group), key=lambda i: (-int(counts[i]), names[i])):
+        if len(found.setdefault(int(group[i]), [])) < CENTRAL:
             found[int(group[i])].append(names[i])
     return {community: tuple(accounts) for community, accounts in found.items()}
+
+
+def _candidates(counts: IntArray, group: IntArray) -> list[int]:
+    """Accounts that have at least the CENTRAL-th largest count of their group."""
+    some = np.flatnonzero(counts)
+    some = some[np.lexsort((-counts[some], group[some]))]
+    begins = np.flatnonzero(np.diff(group[some], prepend=-2))
+    ends = np.append(begins[1:], len(some))
+    last = np.minimum(begins + CENTRAL, ends) - 1
+    least = np.repeat(counts[some][last], ends - begins)
+    return [int(i) for i in some[counts[some] >= least]]

@@ -61,9 +61,11 @@ def match_communities(
     )
     taken: dict[int, int] = {}
     kept: dict[int, float] = {}
+    gone: set[int] = set()
     for overlap, b, a in pairs:
-        if overlap >= SAME and a not in taken and b not in taken.values():
+        if overlap >= SAME and a not in taken and b not in gone:
             taken[a], kept[a] = b, overlap
+            gone.add(b)
     free = next_identity if next_identity is not None else max(before.values(), default=-1) + 1
     sizes = Counter(after.values())
     for community in sorted(sizes, key=lambda c: (-sizes[c], c)):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version as installed
+from typing import TypeVar
 
 from analysis.communities.describe import CommunityProfile, describe
 from analysis.communities.detect import detect
@@ -19,7 +21,7 @@ from analysis.words import words
 from config import Settings, Topic
 from resonance import __version__
 from resonance.pipeline.graph_rows import Level, write_events, write_memberships, write_profiles, write_scores
-from resonance.pipeline.reading import Window, exclusions, interactions
+from resonance.pipeline.reading import Window, exclusions, interactions, pieces
 from store import Store
 from store.records import iso
 from store.text import fold
@@ -27,6 +29,8 @@ from store.text import fold
 KEPT = 1_000  # accounts that a run keeps
 SEED = 1
 FEWEST = 20  # interactions below which there is nothing to find
+READ = 500  # members of a community whose posts are read to describe it
+T = TypeVar("T")
 Suspects = Callable[[Interactions], frozenset[str]]
 
 
@@ -43,28 +47,38 @@ def analyse_topic(store: Store, topic: Topic, now: datetime, suspects: Suspects 
     if len(found) < FEWEST:
         return None
     run = _begin(store, topic, window, now)
-    left = exclusions(store, topic, suspects(found) if suspects else frozenset())
+    left = exclusions(store, topic, found, suspects(found) if suspects else frozenset())
     kept, left_out = counted(found, left)
     communities = detect(kept, seed=SEED)
     memberships = communities.memberships()
     coarse = _level(store, topic, run, "c", {a: c for a, (c, _) in memberships.items()})
     fine = _level(store, topic, run, "f", {a: f for a, (_, f) in memberships.items()})
-    scores = score_accounts(found, now.timestamp(), seed=SEED, exclusions=left, memberships=memberships)
+    scores = score_accounts(found, now.timestamp(), seed=SEED, exclusions=left, memberships=memberships, most=KEPT)
     echo = {e.community: e.index for e in echo_chamber(kept, communities.coarse) if e.reactions >= 30}
     profiles = _profiles(store, topic, window, memberships, kept)
+    _write(store, list(memberships.items()), lambda c, rows: write_memberships(c, run, rows, coarse, fine))
+    for level, described in profiles.items():
+        parents = {f: coarse.names[c] for c, f in memberships.values()} if level == "fine" else {}
+        names, index = (fine, {}) if level == "fine" else (coarse, echo)
+        _write(store, described, lambda c, rows: write_profiles(c, run, level, rows, names, parents, index))  # noqa: B023
     with store.write() as connection:
-        write_memberships(connection, run, memberships, coarse, fine)
-        write_profiles(connection, run, profiles, coarse, fine, memberships, echo)
         write_events(connection, run, topic, now, coarse, fine)
-    for begin in range(0, min(KEPT, len(scores)), 250):
-        with store.write() as connection:
-            write_scores(connection, run, scores[begin : begin + 250], coarse, fine)
+    _write(store, scores, lambda c, rows: write_scores(c, run, rows, coarse, fine), 250)
     with store.write() as connection:
         connection.execute(
             "UPDATE runs SET state = 'done', finished_at = ?, left_out = ? WHERE id = ?",
             (iso(now), json.dumps({**left_out.interactions, "total": left_out.total, "of": left_out.of}), run),
         )
     return run
+
+
+def _write(
+    store: Store, rows: Sequence[T], write: Callable[[sqlite3.Connection, Sequence[T]], None], most: int = 2_000
+) -> None:
+    """Many rows in several short transactions."""
+    for begin in range(0, len(rows), most):
+        with store.write() as connection:
+            write(connection, rows[begin : begin + most])
 
 
 def _begin(store: Store, topic: Topic, window: Window, now: datetime) -> int:
@@ -102,8 +116,9 @@ def _level(store: Store, topic: Topic, run: int, letter: str, after: Mapping[str
         "SELECT MAX(id) FROM runs WHERE topic = ? AND kind = 'graph' AND state = 'done' AND id < ?", (topic.slug, run)
     )
     before = {
-        row[0]: int(row[1][1:])
-        for row in store.query(f"SELECT account_id, {column} FROM memberships WHERE run_id = ?", (before_run,))
+        account: int(name[1:])
+        for piece in pieces(store, f"SELECT account_id, {column} FROM memberships WHERE run_id = ?", (before_run,))
+        for account, name in piece
     }
     used = store.one(
         "SELECT MAX(CAST(substr(c.community, 2) AS INTEGER)) FROM communities c JOIN runs r ON r.id = c.run_id "
@@ -118,16 +133,14 @@ def _level(store: Store, topic: Topic, run: int, letter: str, after: Mapping[str
 def _profiles(
     store: Store, topic: Topic, window: Window, memberships: Mapping[str, tuple[int, int]], kept: Interactions
 ) -> dict[str, list[CommunityProfile]]:
-    rows = store.query(
-        "SELECT p.author_id, p.text, p.lang, p.hashtags FROM matches m JOIN posts p ON p.id = m.post_id "
-        "WHERE m.topic = ? AND m.created_at >= ? AND m.created_at < ? AND p.author_id IS NOT NULL "
-        "AND p.removed_at IS NULL",
-        (topic.slug, iso(window.start), iso(window.end)),
-    )
     own = _own_terms(topic)
-    tags = [(r["author_id"], tag) for r in rows for tag in map(fold, json.loads(r["hashtags"])) if tag not in own]
-    terms = [(r["author_id"], word) for r in rows for word in words(r["text"]) if word not in own]
-    languages = [(r["author_id"], r["lang"]) for r in rows if r["lang"]]
+    tags: set[tuple[str, str]] = set()
+    terms: set[tuple[str, str]] = set()
+    languages: list[tuple[str, str]] = []
+    for author, text, language, hashtags in _posts(store, topic, window, _authors(memberships)):
+        tags.update((author, tag) for tag in map(fold, json.loads(hashtags)) if tag not in own)
+        terms.update((author, word) for word in words(text) if word not in own)
+        languages += [(author, language)] if language else []
     levels = {
         "coarse": {a: c for a, (c, _) in memberships.items()},
         "fine": {a: f for a, (_, f) in memberships.items()},
@@ -136,6 +149,30 @@ def _profiles(
         level: describe(members, hashtags=tags, words=terms, languages=languages, interactions=kept)
         for level, members in levels.items()
     }
+
+
+def _authors(memberships: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Members whose posts describe their communities: of a large fine community, some picked at random."""
+    members: dict[int, list[str]] = {}
+    for account, (_, fine) in memberships.items():
+        members.setdefault(fine, []).append(account)
+    rng = random.Random(SEED)
+    return [a for group in members.values() for a in (group if len(group) <= READ else rng.sample(group, READ))]
+
+
+def _posts(
+    store: Store, topic: Topic, window: Window, authors: Sequence[str]
+) -> Iterator[tuple[str, str, str | None, str]]:
+    """Author, text, language and hashtags of the posts of some authors in the window."""
+    sql = (
+        "SELECT p.author_id, p.text, p.lang, p.hashtags FROM posts p "
+        "WHERE p.author_id IN (SELECT value FROM json_each(?)) AND p.created_at >= ? AND p.created_at < ? "
+        "AND p.removed_at IS NULL AND EXISTS (SELECT 1 FROM matches m WHERE m.topic = ? AND m.post_id = p.id)"
+    )
+    for begin in range(0, len(authors), 1_000):
+        some = json.dumps(authors[begin : begin + 1_000])
+        for piece in pieces(store, sql, (some, iso(window.start), iso(window.end), topic.slug)):
+            yield from piece
 
 
 def _own_terms(topic: Topic) -> set[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
 from analysis.communities.describe import CommunityProfile
-from analysis.communities.detect import NONE
 from analysis.communities.identity import CommunityEvent
 from analysis.influence.records import AccountResonance
 from config import Topic
@@ -33,43 +32,39 @@ class Level:
 
 
 def write_memberships(
-    connection: sqlite3.Connection, run: int, memberships: Mapping[str, tuple[int, int]], coarse: Level, fine: Level
+    connection: sqlite3.Connection,
+    run: int,
+    memberships: Sequence[tuple[str, tuple[int, int]]],
+    coarse: Level,
+    fine: Level,
 ) -> None:
-    """Who belongs where."""
+    """Who belongs where: accounts with their (community, subcommunity)."""
     connection.executemany(
         "INSERT INTO memberships (run_id, account_id, community, subcommunity) VALUES (?, ?, ?, ?)",
-        [(run, account, coarse.names[c], fine.names[f]) for account, (c, f) in memberships.items()],
+        [(run, account, coarse.names[c], fine.names[f]) for account, (c, f) in memberships],
     )
 
 
 def write_profiles(
     connection: sqlite3.Connection,
     run: int,
-    profiles: Mapping[str, Sequence[CommunityProfile]],
-    coarse: Level,
-    fine: Level,
-    memberships: Mapping[str, tuple[int, int]],
+    level: str,
+    profiles: Sequence[CommunityProfile],
+    names: Level,
+    parents: Mapping[int, str],
     echo: Mapping[int, float],
 ) -> None:
-    """What each community is about."""
-    parents = {f: coarse.names[c] for c, f in memberships.values() if c != NONE}
-    for level, names in (("coarse", coarse.names), ("fine", fine.names)):
-        for p in profiles[level]:
-            connection.execute(
-                "INSERT INTO communities (run_id, community, level, parent, size, label, hashtags, words, languages, "
-                "central, echo_chamber) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(run, names[p.community], level, parents.get(p.community) if level == "fine" else None, p.size),
-                    *(
-                        _label(connection, p),
-                        _json(p.hashtags),
-                        _json(p.words),
-                        json.dumps(p.languages),
-                        _json(p.central),
-                    ),
-                    echo.get(p.community) if level == "coarse" else None,
-                ),
-            )
+    """What each community of one level is about."""
+    for p in profiles:
+        connection.execute(
+            "INSERT INTO communities (run_id, community, level, parent, size, label, hashtags, words, languages, "
+            "central, echo_chamber) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(run, names.names[p.community], level, parents.get(p.community), p.size, _label(connection, p)),
+                *(_json(p.hashtags), _json(p.words), json.dumps(p.languages), _json(p.central)),
+                echo.get(p.community),
+            ),
+        )
 
 
 def _label(connection: sqlite3.Connection, profile: CommunityProfile) -> str:
@@ -102,8 +97,7 @@ def write_scores(
 ) -> None:
     """The scores of some accounts, with the posts behind them."""
     for s in scores:
-        values = asdict(s)
-        parts: dict[str, object] = {name: _rounded(values[name]) for name in PARTS}
+        parts: dict[str, object] = {name: _rounded(getattr(s, name)) for name in PARTS}
         parts["by_community"] = {coarse.names[c]: _rounded(n) for c, n in s.by_community.items() if c in coarse.names}
         connection.execute(
             "INSERT INTO resonance (run_id, account_id, resonance, low, high, rank, follower_rank, followers, "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from analysis.graph import Interactions
+from analysis.graph import Builder, Interactions
 from analysis.influence.exclude import Exclusions
 from analysis.influence.giveaway import is_giveaway
 from config import Topic
 from store import Store
 from store.matching import account_key, keys_of
 from store.records import Account, from_iso, iso
+
+PIECE = 10_000  # rows read at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,55 +33,59 @@ class Window:
 
 def interactions(store: Store, topic: Topic, window: Window) -> Interactions:
     """Who reacted to whom about a topic: edges to its posts, and edges made by its posts."""
-    rows = store.query(
-        """SELECT i.kind, i.source_id, COALESCE(i.target_id, p.author_id) AS target,
-             (COALESCE(unixepoch(i.time_low), unixepoch(i.time_high)) + unixepoch(i.time_high)) / 2.0 AS at,
-             COALESCE(i.target_post_id, NULLIF(i.via_post_id, '')) AS item,
-             (SELECT s.negative FROM sentiments s WHERE s.post_id = v.id AND s.text_hash = v.text_hash
-              ORDER BY s.scored_at DESC LIMIT 1) AS negative
+    rows = pieces(
+        store,
+        """SELECT i.source_id,
+             COALESCE(i.target_id, (SELECT author_id FROM posts WHERE id = i.target_post_id)) AS target,
+             CASE WHEN i.time_low = i.time_high THEN unixepoch(i.time_high)
+               ELSE (COALESCE(unixepoch(i.time_low), unixepoch(i.time_high)) + unixepoch(i.time_high)) / 2.0 END,
+             i.kind, COALESCE(i.target_post_id, NULLIF(i.via_post_id, '')),
+             CASE WHEN i.via_post_id <> '' THEN (
+               SELECT s.negative FROM posts v JOIN sentiments s ON s.post_id = v.id AND s.text_hash = v.text_hash
+               WHERE v.id = i.via_post_id ORDER BY s.scored_at DESC LIMIT 1) END
            FROM interactions i
-           LEFT JOIN posts p ON p.id = i.target_post_id
-           LEFT JOIN posts v ON v.id = i.via_post_id AND i.via_post_id <> ''
-           WHERE i.time_high >= :start AND i.time_high < :end AND COALESCE(i.target_id, p.author_id) IS NOT NULL
+           WHERE i.time_high >= :start AND i.time_high < :end AND target IS NOT NULL
              AND (EXISTS (SELECT 1 FROM matches m WHERE m.topic = :topic AND m.post_id = i.target_post_id)
-               OR EXISTS (SELECT 1 FROM matches m WHERE m.topic = :topic AND m.post_id = i.via_post_id))""",
+               OR i.via_post_id <> ''
+               AND EXISTS (SELECT 1 FROM matches m WHERE m.topic = :topic AND m.post_id = i.via_post_id))""",
         {"topic": topic.slug, "start": iso(window.start), "end": iso(window.end)},
     )
-    targets = {row["target"] for row in rows}
-    followers = {
-        row["id"]: float(row["followers"])
-        for row in store.query("SELECT id, followers FROM accounts WHERE followers IS NOT NULL")
-        if row["id"] in targets
-    }
-    return Interactions.build(
-        [row["source_id"] for row in rows],
-        [row["target"] for row in rows],
-        [float(row["at"]) for row in rows],
-        [row["kind"] for row in rows],
-        item=[row["item"] for row in rows],
-        negative=[row["negative"] for row in rows],
-        followers=followers,
-    )
+    builder = Builder()
+    for piece in rows:
+        builder.add(*zip(*piece, strict=True))
+    known = pieces(store, "SELECT id, followers FROM accounts WHERE followers IS NOT NULL")
+    followers = {name: float(count) for piece in known for name, count in piece if builder.knows(name)}
+    return builder.finish(followers)
 
 
-def exclusions(store: Store, topic: Topic, coordinated: frozenset[str] = frozenset()) -> Exclusions:
-    """What does not count for a topic: its own accounts, declared bots, giveaway posts, suspected coordination."""
+def pieces(store: Store, sql: str, parameters: Any = ()) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows of a question as plain tuples, so many at a time that a large answer never lies in memory whole."""
+    with store.translating():
+        cursor = store.connection.cursor()
+        cursor.row_factory = None
+        cursor.execute(sql, parameters)
+        while piece := cursor.fetchmany(PIECE):
+            yield piece
+
+
+def exclusions(
+    store: Store, topic: Topic, found: Interactions, coordinated: frozenset[str] = frozenset()
+) -> Exclusions:
+    """What does not count among a topic's interactions: own accounts, declared bots, giveaways, coordination."""
     own = frozenset(account_key(a) for a in topic.own_accounts)
-    accounts = store.query("SELECT id, network, handle, bot FROM accounts")
-    mine = {r["id"] for r in accounts if own and keys_of(Account(*r[:3]), r["id"]) & own}
+    accounts = pieces(store, "SELECT id, network, handle FROM accounts") if own else ()
+    bots = pieces(store, "SELECT id FROM accounts WHERE bot")
     return Exclusions(
-        own=frozenset(mine),
-        bots=frozenset(r["id"] for r in accounts if r["bot"]),
+        own=frozenset(row[0] for piece in accounts for row in piece if keys_of(Account(*row), row[0]) & own),
+        bots=frozenset(row[0] for piece in bots for row in piece),
         coordinated=coordinated,
-        giveaways=frozenset(post_id for post_id, text in _texts(store, topic) if is_giveaway(text)),
+        giveaways=frozenset(post for post, text in _texts(store, topic, set(found.items)) if is_giveaway(text)),
     )
 
 
-def _texts(store: Store, topic: Topic) -> Iterator[tuple[str, str]]:
-    for row in store.query(
-        "SELECT p.id, p.text FROM matches m JOIN posts p ON p.id = m.post_id WHERE m.topic = ?", (topic.slug,)
-    ):
-        yield row["id"], row["text"]
+def _texts(store: Store, topic: Topic, wanted: Collection[str]) -> Iterator[tuple[str, str]]:
+    sql = "SELECT p.id, p.text FROM matches m JOIN posts p ON p.id = m.post_id WHERE m.topic = ?"
+    return ((post, text) for piece in pieces(store, sql, (topic.slug,)) for post, text in piece if post in wanted)
 
 
 def moment(text: str) -> datetime:
