@@ -45,7 +45,7 @@ def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime, *
         subject=_subject(said, incident, tone, lasting, kind),
         summary=tuple(([heading] if kind == "escalation" else []) + _summary(said, incident, tone, known, over)),
         facts=() if brief else tuple(_facts(said, incident, known, over)),
-        quotes=() if follows else tuple(_quotes(incident.evidence[:QUOTES], language, zone, said)),
+        quotes=() if follows else tuple(quotes_of(incident.evidence[:QUOTES], language, zone, said)),
         advice=() if over or brief else tuple(_text(_pick(said["advice"], incident, tone))),
         related=() if brief else tuple(f"#{i} {said['rules'].get(rule, rule)}" for i, rule in incident.related),
         commands=() if follows else tuple(commands(said, incident.id)),
@@ -97,7 +97,7 @@ def compose_rollup(
         title=title,
         subject=f"[{said['labels'][worst]}] {title}",
         summary=tuple(w.sentences(said["summary"]["rollup_held" if held else "rollup"], {})),
-        items=tuple(_item(settings, incident, kind, language) for incident, kind in order),
+        items=tuple(item(settings, incident, kind, language) for incident, kind in order),
         footer="resonance",
         thread=f"rollup-{delivery}",
     )
@@ -177,6 +177,8 @@ def _subject(said: dict[str, Any], incident: Incident, tone: Tone, title: str, k
     """Stays the same while an incident grows, so that mail programs keep one thread."""
     first = str(incident.facts.get("opened_severity", incident.severity))
     badge = said["labels"]["chance" if tone == "chance" else first]
+    if kind == "escalation":
+        return header(f"[{said['labels']['unclaimed']}][{badge}] {title} (#{incident.id})")
     return header(f"{'Re: ' if kind in ('resolved', 'update') else ''}[{badge}] {title} (#{incident.id})")
 
 
@@ -231,7 +233,8 @@ def _facts(said: dict[str, Any], incident: Incident, known: dict[str, str | None
     return told
 
 
-def _quotes(evidence: Sequence[Evidence], language: Language, zone: ZoneInfo, said: dict[str, Any]) -> list[Quote]:
+def quotes_of(evidence: Sequence[Evidence], language: Language, zone: ZoneInfo, said: dict[str, Any]) -> list[Quote]:
+    """Strangers' posts, made harmless."""
     return [
         Quote(
             author=defang("@" + line(e.author.lstrip("@"), 60)) if e.author else said["labels"]["unknown_author"],
@@ -244,7 +247,8 @@ def _quotes(evidence: Sequence[Evidence], language: Language, zone: ZoneInfo, sa
     ]
 
 
-def _item(settings: Settings, incident: Incident, kind: str, language: Language) -> str:
+def item(settings: Settings, incident: Incident, kind: str, language: Language) -> str:
+    """The incident in one line."""
     _, zone, title = _reader(settings, incident)
     said = w.strings(language)
     known = values(incident, language, zone, title, incident.opened_at + timedelta(minutes=1))

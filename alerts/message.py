@@ -23,6 +23,14 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with lines under it; of a digest."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """An alert in words. All texts are plain: no channel's markup is meant by any character of them."""
 
@@ -43,6 +51,9 @@ class Message:
     commands: tuple[tuple[str, str], ...] = ()
     items: tuple[str, ...] = ()
     """Lines of a roll-up."""
+    sections: tuple[Section, ...] = ()
+    quotes_title: str = ""
+    """Above the posts, where it is not that they are the evidence."""
     footer: str = ""
     chart_alt: str = ""
     thread: str = ""

@@ -18,6 +18,7 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from alerts.errors import UnknownDelivery
+from alerts.escalation import escalate
 from alerts.flight import Flight, Row, start
 from alerts.outcome import Outcome
 from alerts.queueing import enqueue
@@ -65,6 +66,7 @@ def deliver(
 ) -> Delivered:
     """Send what is due. Returns when every channel is done or waits; a call that takes longer goes on behind."""
     with _one_pass:
+        escalate(store, settings, now)
         return _Pass(store, settings, now, stop).run(patience)
 
 

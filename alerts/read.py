@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -107,18 +108,30 @@ def _evidence(store: Store, incident_id: int, limit: int) -> tuple[Evidence, ...
         "ORDER BY v.id IS NULL, e.weight DESC, e.post_id LIMIT ?",
         (str(incident_id), limit),
     )
-    return tuple(
-        Evidence(
-            post_id=r["post_id"],
-            weight=r["weight"],
-            text=r["text"] or "",
-            author=r["author"],
-            url=r["url"],
-            created_at=_moment(r["created_at"]),
-            label=r["label"],
-            reshares=r["reshares"],
-        )
-        for r in rows
+    return tuple(map(_post, rows))
+
+
+def evidence_of(store: Store, post_ids: Sequence[str]) -> tuple[Evidence, ...]:
+    """These posts, in this order; those that were removed are left out."""
+    marks = ",".join("?" * len(post_ids))
+    rows = store.query(
+        "SELECT id AS post_id, 1.0 AS weight, text, author, url, created_at, label, reshares FROM v_posts "
+        f"WHERE id IN ({marks})",
+        list(post_ids),
+    )
+    return tuple(sorted(map(_post, rows), key=lambda e: post_ids.index(e.post_id)))
+
+
+def _post(row: Any) -> Evidence:
+    return Evidence(
+        post_id=row["post_id"],
+        weight=row["weight"],
+        text=row["text"] or "",
+        author=row["author"],
+        url=row["url"],
+        created_at=_moment(row["created_at"]),
+        label=row["label"],
+        reshares=row["reshares"],
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from alerts import email, slack, slack_bot
 from alerts.compose import compose, compose_rollup, compose_test
+from alerts.digest import digest
 from alerts.message import Kind, Message
 from alerts.outcome import Outcome, parts_done
 from alerts.queueing import zone_of
@@ -81,6 +82,8 @@ def _message(
     """What the delivery says, and the incident that it is about, if it is about one."""
     if row["kind"] == "rollup":
         return compose_rollup(settings, _rolled(store, row["id"]), row["id"], held=_held(store, row["id"])), None
+    if row["kind"] == "digest":
+        return digest(store, settings, channel, row["about"]), None
     subject = incident(store, row["incident_id"])
     return compose(settings, subject, cast(Kind, row["kind"]), now, note_id=row["note_id"]), subject
 

@@ -70,9 +70,12 @@ def _blocks(message: Message, buttons: bool) -> Iterable[Block]:
         yield _rich(_section(_text("\n".join(chunk))))
     if message.facts:
         yield _rich(_section(*_facts(message.facts)))
+    for section in message.sections:
+        for n, chunk in enumerate(_chunks(section.lines, 30, MAX_SECTION - 200)):
+            yield _rich(*([] if n else [_section(_text(section.title, bold=True))]), _list(chunk))
     if message.quotes:
         yield {"type": "divider"}
-        yield _rich(_section(_text(said["evidence"], bold=True)))
+        yield _rich(_section(_text(message.quotes_title or said["evidence"], bold=True)))
         for quote in message.quotes:
             yield _rich(*_quoted(quote, said["open_post"]))
     for chunk in _chunks(message.items, 30, MAX_SECTION - 200):

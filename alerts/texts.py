@@ -26,8 +26,11 @@ def _lines(message: Message) -> Iterable[str]:
     for label, value in message.facts:
         yield f"{label}{colon}{value}"
     yield from (f"・{item}" for item in message.items)
+    for section in message.sections:
+        yield f"\n■ {section.title}"
+        yield from (f"・{text}" for text in section.lines)
     if message.quotes:
-        yield f"\n■ {said['evidence']}"
+        yield f"\n■ {message.quotes_title or said['evidence']}"
         for quote in message.quotes:
             yield from _quoted(quote)
     if message.advice:

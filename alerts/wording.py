@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import cache
 from importlib.resources import files
 from string import Formatter
@@ -90,6 +90,20 @@ def clock(language: Language, moment: datetime, zone: tzinfo) -> str:
     if language == "ja":
         return f"{local.month}月{local.day}日({WEEKDAYS_JA[local.weekday()]}) {local:%H:%M}"
     return f"{WEEKDAYS_EN[local.weekday()]} {local.day} {MONTHS_EN[local.month - 1]}, {local:%H:%M}"
+
+
+def day(language: Language, moment: date) -> str:
+    """`11月22日(日)`, `Sun 22 Nov`."""
+    if language == "ja":
+        return f"{moment.month}月{moment.day}日({WEEKDAYS_JA[moment.weekday()]})"
+    return f"{WEEKDAYS_EN[moment.weekday()]} {moment.day} {MONTHS_EN[moment.month - 1]}"
+
+
+def change(language: Language, ratio: float) -> str:
+    """How much more or less: `23%増`, `12%減`, `ほぼ横ばい`; `23% more`, `12% less`, `about the same`."""
+    words = strings(language)["change"]
+    name = "same" if abs(ratio) < 0.05 else "more" if ratio > 0 else "less"
+    return str(words[name]).format(n=f"{abs(ratio) * 100:,.0f}%")
 
 
 def confidence_words(language: Language, value: float) -> str:

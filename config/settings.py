@@ -256,6 +256,7 @@ class Schedule(Table):
     analyse: Minutes = Field(15, description="Communities, resonance and cascades.")
     alert: Minutes = Field(2, description="Rules and incidents.")
     deliver: Minutes = Field(0.5, description="Sending what is queued.")
+    digest: Minutes = Field(10, description="Looking whether a channel's digest is due.")
     housekeeping: Minutes = Field(720, description="Retention, thinning of old runs.")
 
 

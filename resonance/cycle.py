@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
 
+from alerts.digest import queue_digests
 from alerts.outbox import deliver
 from analysis.sentiment.scorer import load
 from collector.base import Source
@@ -112,6 +113,18 @@ def alert_job(store: Store, settings: Settings, now: datetime) -> Job:
     return job
 
 
+def wants_digest(settings: Settings) -> bool:
+    """Does any channel ask for a digest?"""
+    return any(channel.digest != "off" for channel in settings.channels)
+
+
+def digest_job(store: Store, settings: Settings, now: datetime) -> Job:
+    """Queue the daily and weekly digests whose time has come."""
+    with recorded(store, "digest", now) as job:
+        job.result = f"{queue_digests(store, settings, now)} digests queued"
+    return job
+
+
 def deliver_job(store: Store, settings: Settings, now: datetime, stop: Event | None = None) -> Job:
     """Send what is queued."""
     with recorded(store, "deliver", now) as job:
@@ -172,5 +185,7 @@ def run_cycle(
         if stop and stop.is_set():
             return cycle
         cycle.jobs.append(stage(store, settings, now))
+    if wants_digest(settings):
+        cycle.jobs.append(digest_job(store, settings, now))
     cycle.jobs.append(deliver_job(store, settings, now, stop))
     return cycle

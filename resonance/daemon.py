@@ -80,6 +80,8 @@ class Daemon:
         self._add("analyse", every.analyse, "work", self._child("analyse"), 60)
         self._add("alert", every.alert, "alert", lambda now: cycle.alert_job(self.store, self.settings, now), 30)
         self._add("deliver", every.deliver, "deliver", self._deliver, 5)
+        if cycle.wants_digest(self.settings):
+            self._add("digest", every.digest, "alert", self._digest, 45)
         self._add("housekeeping", every.housekeeping, "work", self._housekeeping, 300)
 
     def _add(self, name: str, minutes: float, role: str, work: Callable[[datetime], object], first: float) -> None:
@@ -100,6 +102,9 @@ class Daemon:
 
     def _deliver(self, now: datetime) -> object:
         return cycle.deliver_job(self.store, self.settings, now, self.stop)
+
+    def _digest(self, now: datetime) -> object:
+        return cycle.digest_job(self.store, self.settings, now)
 
     def _housekeeping(self, now: datetime) -> object:
         return cycle.housekeeping_job(self.store, self.settings, now)
