@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,11 +49,14 @@ class Calendar(NamedTuple):
 def utc_offsets(times: Floats, zone: tzinfo) -> Floats:
     """Seconds to add to each UTC time (unix seconds) for the local time in `zone`."""
     quarters, which = np.unique(times // QUARTER, return_inverse=True)
-    offsets = [
-        (datetime.fromtimestamp(float(q) * QUARTER, UTC).astimezone(zone).utcoffset() or timedelta()).total_seconds()
-        for q in quarters
-    ]
+    offsets = [_offset(int(q), zone) for q in quarters]
     return np.asarray(offsets, dtype=np.float64)[which]
+
+
+@lru_cache(maxsize=65_536)
+def _offset(quarter: int, zone: tzinfo) -> float:
+    moment = datetime.fromtimestamp(quarter * QUARTER, UTC).astimezone(zone)
+    return (moment.utcoffset() or timedelta()).total_seconds()
 
 
 def local_calendar(times: Floats, zone: tzinfo, holidays: Collection[date] = ()) -> Calendar:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
@@ -142,14 +142,29 @@ def detect(
     calendar = local_calendar(t[kept], timezone, holidays)
     if n is None:
         judged = _judge_volume(t[kept], x[kept], seen[kept], calendar, step)
-        bound = VOLUME_BOUNDS[sensitivity] * strictness
-        rule = Hysteresis(bound, bound / 2, 3600, 12 * 3600)
     else:
         judged = _judge_share(t[kept], x[kept], n[kept], calendar, step)
-        bound = SHARE_BOUNDS[sensitivity] * strictness
-        rule = Hysteresis(bound, bound / 2, 900, 2 * 3600)
-    _fill(out, kept, judged, rule)
+    _fill(out, kept, judged, hysteresis(sensitivity, share=n is not None, strictness=strictness))
     return out
+
+
+def hysteresis(sensitivity: Sensitivity | str, *, share: bool, strictness: float = 1.0) -> Hysteresis:
+    """When an incident opens and ends at a sensitivity, for volumes or for shares."""
+    bound = (SHARE_BOUNDS if share else VOLUME_BOUNDS)[Sensitivity(sensitivity)] * strictness
+    return Hysteresis(bound, bound / 2, 900, 2 * 3600) if share else Hysteresis(bound, bound / 2, 3600, 12 * 3600)
+
+
+def stricter(trends: Trends, coverage: ArrayLike, rule: Hysteresis) -> Trends:
+    """The same answers under a higher bound, as `detect` would give them, without judging the rows again.
+
+    `trends` is from a lower bound, so that it knows the direction of every row that is active under a higher one;
+    `coverage` (n,) is what `detect` was given.
+    """
+    kept = np.flatnonzero(np.minimum(np.asarray(coverage, np.float64), 1.0) >= COVERAGE_BOUND)
+    alert, active = np.zeros(len(trends), bool), np.zeros(len(trends), bool)
+    alert[kept], active[kept] = incidents(trends.time[kept], trends.surprise[kept], rule)
+    score = 1 - 0.5 ** (trends.surprise / rule.open)
+    return replace(trends, score=score, alert=alert, active=active, direction=np.where(active, trends.direction, 0))
 
 
 def _checked(

@@ -26,6 +26,7 @@ from store import Store
 from store.records import Signal, iso
 
 DAY = 86_400
+GROWN = 1.05  # times the reshares of the forecast before, from which another one is made
 Ints = NDArray[np.int64]
 
 _EDGES = """
@@ -182,7 +183,7 @@ class SpreadReplay:
         count = int(np.searchsorted(post.known, now, side="right"))
         if count < self.bound:
             return None
-        if post.made is None or post.made[0] != count:
+        if post.made is None or count > GROWN * post.made[0]:
             post.made = (count, self._made(post, count, now))
         return post.made[1]
 

@@ -12,19 +12,19 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from analysis.trends import COVERAGE_BOUND, State
-from analysis.trends.detector import SHARE_BOUNDS, VOLUME_BOUNDS, Sensitivity
+from analysis.trends import COVERAGE_BOUND, Sensitivity, State, hysteresis, stricter
+from analysis.trends.incidents import Hysteresis, incidents
 from config import Topic
 from resonance.pipeline.detectors.explain import severity
 from resonance.pipeline.detectors.strictness import strictness
-from resonance.pipeline.detectors.trend import DOWN, FALLS, HISTORY, RULES, judge, signals_of
+from resonance.pipeline.detectors.trend import DOWN, FALLS, HISTORY, RULES, Series, judge, signals_of
 from resonance.replay.known import STEP, Ledger, TopicHistory, read_history
 from store import Store
 from store.records import Rule, Signal
 from store.topic_hours import Bins
 
-NEAR = 0.8  # of the level at which the most sensitive setting lets an incident end
-LOOK_BACK = 6  # rows: an incident lasts for an hour after the last row near its bound
+MOST = Sensitivity.HIGH  # the most sensitive: where it is silent, the others are
+NEAR = 0.8  # of its bounds
 RECENT_ROWS = 8
 LATE, FEW = 0.1, 2  # share, and number, of the last two hours' posts that may still be missing in a calm step
 DAY = 86_400
@@ -78,23 +78,20 @@ class TrendReplay:
         return self.history.bins(ledger, networks, start // STEP * STEP, now)
 
     def _exactly(self, bins: Bins, rule: Rule, found: dict[str, list[Signal]]) -> None:
-        """The detector on what was known; a lower sensitivity is never active where a higher one is not."""
-        for name in sorted(found, key=lambda n: VOLUME_BOUNDS[Sensitivity(n)]):
-            signals = self._signals(bins, rule, name)
-            found[name] += signals
-            if not any(signal.active for signal in signals):
-                for other in found:
-                    if VOLUME_BOUNDS[Sensitivity(other)] > VOLUME_BOUNDS[Sensitivity(name)]:
-                        found[other] += signals
-                return
+        """The detector on what was known, once for all sensitivities."""
+        series = self._judge(bins, rule)
+        for name in found:
+            trends = stricter(series.trends, bins.coverage, self._bound(rule, name))
+            found[name] += [
+                replace(s, severity=severity(s, rule == "negative_surge", s.facts["direction"] == "down"))
+                for s in signals_of(self.topic, replace(series, trends=trends))
+            ]
 
-    def _signals(self, bins: Bins, rule: Rule, sensitivity: str) -> list[Signal]:
-        topic = self.topic.model_copy(update={"sensitivity": sensitivity})
-        series = judge(topic, bins, rule, self.strict[rule])
-        return [
-            replace(s, severity=severity(s, rule == "negative_surge", s.facts["direction"] == "down"))
-            for s in signals_of(topic, series)
-        ]
+    def _judge(self, bins: Bins, rule: Rule) -> Series:
+        return judge(self.topic.model_copy(update={"sensitivity": MOST}), bins, rule, self.strict[rule])
+
+    def _bound(self, rule: Rule, sensitivity: str) -> Hysteresis:
+        return hysteresis(sensitivity, share=rule == "negative_surge", strictness=self.strict[rule])
 
     def _screen(self, networks: tuple[int, ...], now: int) -> _Screen:
         """The figures of the day of `now` as they were known at its end."""
@@ -113,10 +110,9 @@ class TrendReplay:
         first = int(bins.times[0].timestamp() - self.history.origin) // STEP if bins.times else 0
         near, state = {}, {}
         for rule in RULES:
-            trends = judge(self.topic, bins, rule, self.strict[rule]).trends
-            bounds = VOLUME_BOUNDS if rule == "volume_spike" else SHARE_BOUNDS
-            level = NEAR * bounds[Sensitivity.HIGH] * self.strict[rule] / 2
-            near[rule], state[rule] = trends.surprise >= level, trends.state
+            trends, bound = self._judge(bins, rule).trends, self._bound(rule, MOST)
+            lower = Hysteresis(NEAR * bound.open, NEAR * bound.close, bound.calm + 2 * STEP, 0)
+            near[rule], state[rule] = incidents(trends.time, trends.surprise, lower)[1], trends.state
         return _Screen(bins, first, near, state)
 
     def _row(self, screen: _Screen, now: int) -> int:
@@ -127,7 +123,7 @@ class TrendReplay:
         row = self._row(screen, now)
         if row < 0 or row >= len(screen.bins.times):
             return True
-        if screen.near[rule][max(0, row - LOOK_BACK + 1) : row + 1].any():
+        if screen.near[rule][row]:
             return True
         rows = slice(max(0, row - RECENT_ROWS + 1), row + 1)
         pairs = [(screen.bins.posts, recent.posts), (screen.bins.negative, recent.negative)]

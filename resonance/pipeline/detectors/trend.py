@@ -137,7 +137,7 @@ def _opening(trends: Trends, last: int) -> int:
 def _onset(series: Series, opened: int, down: bool) -> int:
     """The first row of the unusual stretch: at most two hours before the row that proved it."""
     if series.totals is not None:
-        return max(0, opened - HOUR_ROWS)
+        return _clearest_start(series, opened)
     row, bands = opened, series.bands
     while row > max(0, opened - 2 * HOUR_ROWS):
         seen = series.values[row - 1]
@@ -147,8 +147,22 @@ def _onset(series: Series, opened: int, down: bool) -> int:
     return row
 
 
+def _clearest_start(series: Series, opened: int) -> int:
+    """The first row of the window up to two hours, ending where it was proved, in which the share is most unusual."""
+    assert series.totals is not None
+    usual = float(series.trends.expected[max(0, opened - 1)])
+    usual = min(max(usual, 0.01), 0.99) if np.isfinite(usual) else 0.5
+    best, start, part, total = -np.inf, max(0, opened - 1), 0, 0
+    for row in range(opened, max(-1, opened - 2 * HOUR_ROWS), -1):
+        part, total = part + series.values[row], total + series.totals[row]
+        unusual = (part - usual * total) / np.sqrt(usual * (1 - usual) * max(total, 1))
+        if row < opened and unusual > best:
+            best, start = unusual, row
+    return start
+
+
 def _against(series: Series, opened: int, last: int) -> tuple[float, float | None, float | None, float | None]:
-    """What was seen against what was expected: posts of the last hour, or the share of the last two hours."""
+    """What was seen against what was expected: posts of the last hour, or the share since it began."""
     expected, low, high = series.bands
     if series.totals is None:
         rows = [row for row in range(max(0, last - HOUR_ROWS + 1), last + 1) if np.isfinite(expected[row])]
@@ -156,7 +170,7 @@ def _against(series: Series, opened: int, last: int) -> tuple[float, float | Non
             return float(series.values[last]), None, None, None
         seen = float(sum(series.values[row] for row in rows))
         return seen, float(expected[rows].sum()), float(low[rows].sum()), float(high[rows].sum())
-    span = slice(max(0, min(opened, last - 2 * HOUR_ROWS + 1)), last + 1)
+    span = slice(_clearest_start(series, opened), last + 1)
     total = sum(series.totals[span])
     share = sum(series.values[span]) / total if total else 0.0
     usual = float(expected[max(0, opened - 1)])
