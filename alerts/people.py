@@ -9,6 +9,7 @@ from alerts.errors import NotPossible
 from alerts.incidents import add_note, resolve_row, state_of
 from alerts.queueing import follow
 from alerts.safe import line
+from alerts.thresholds import Moved, learn
 from store.db import Store
 from store.records import iso
 
@@ -59,14 +60,18 @@ def reopen(store: Store, incident_id: int, by: str, now: datetime) -> None:
         follow(db, incident_id, add_note(db, incident_id, "reopened", line(by), "", now), now)
 
 
-def feedback(store: Store, incident_id: int, verdict: Verdict, by: str, note: str, now: datetime) -> None:
-    """Somebody says whether it helped; the newest word counts. Raises UnknownIncident, ValueError."""
+def feedback(store: Store, incident_id: int, verdict: Verdict, by: str, note: str, now: datetime) -> Moved | None:
+    """Somebody says whether it helped; the newest word counts, and moves the threshold of its rule on its topic.
+
+    Raises UnknownIncident, ValueError.
+    """
     if verdict not in ("helpful", "false_alarm"):
         raise ValueError("a verdict is helpful or false_alarm")
     with store.write() as db:
-        state_of(db, incident_id)
+        moved = learn(db, state_of(db, incident_id), verdict, by, now)
         db.execute(
             "INSERT INTO feedback (incident_id, at, by, verdict, note) VALUES (?, ?, ?, ?, ?)",
             (incident_id, iso(now), line(by), verdict, line(note, 1000)),
         )
         add_note(db, incident_id, "feedback", line(by), verdict, now)
+    return moved

@@ -14,6 +14,7 @@ import click
 
 from alerts import mutes as silence
 from alerts import outbox, people
+from alerts import thresholds as learning
 from alerts.compose import compose
 from alerts.queueing import zone_of
 from alerts.read import Incident, incident
@@ -21,6 +22,7 @@ from alerts.rules import HABITS
 from alerts.safe import line, terminal
 from alerts.sample import send_test
 from alerts.texts import plain
+from alerts.thresholds import Moved
 from config import Settings, load
 from resonance.commands.alerts_replay import replay
 from store.db import Store
@@ -221,8 +223,48 @@ def resend(config: Path | None, db: Path | None, delivery_id: int) -> None:
 def feedback(config: Path | None, db: Path | None, by: str | None, incident_id: int, verdict: str, note: str) -> None:
     """Say whether an incident was worth telling."""
     word: people.Verdict = "helpful" if verdict == "helpful" else "false_alarm"
-    _change(config, db, lambda store: people.feedback(store, incident_id, word, _who(by), note, _now()))
+    store, _ = _open(config, db)
+    try:
+        moved = people.feedback(store, incident_id, word, _who(by), note, _now())
+    finally:
+        store.close()
     click.echo("Thank you: noted.")
+    if moved is not None:
+        often = "rarer" if moved.after > moved.before else "more frequent"
+        click.echo(
+            f"{_moved(moved)} alerts of this kind will be {often}. "
+            "`resonance alerts thresholds` shows it and takes it back."
+        )
+
+
+def _moved(moved: Moved) -> str:
+    return f"Threshold of {moved.rule} on {moved.topic}: ×{moved.before:.2f} → ×{moved.after:.2f};"
+
+
+@alerts.command(epilog=_example("resonance alerts thresholds --revert 4"))
+@_places
+@click.option("--all", "everything", is_flag=True, help="Also what was taken back.")
+@click.option("--revert", metavar="CHANGE", type=int, default=None, help="Take back this change and those after it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def thresholds(config: Path | None, db: Path | None, everything: bool, revert: int | None, as_json: bool) -> None:
+    """How people's answers moved the thresholds (0.8 to 1.5 times the sensitivity's), and taking it back."""
+    store, _ = _open(config, db)
+    try:
+        if revert is not None:
+            moved = learning.revert(store, revert, _now())
+            click.echo(f"{_moved(moved)} taken back.", err=True)
+        rows = learning.listed(store, everything=everything)
+    finally:
+        store.close()
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        click.echo("Every threshold is as the sensitivity sets it.", err=True)
+    for row in rows:
+        told = f"{row['id']:>4}  {row['at']}  {row['topic']}  {row['rule']}  ×{row['before']:.2f} → ×{row['after']:.2f}"
+        state = f"taken back {row['reverted_at']}" if row["reverted_at"] else f"now ×{row['factor']:.2f}"
+        click.echo(terminal(f"{told}  {row['reason']}  ({state})"))
 
 
 @alerts.command(epilog=_example('resonance alerts mute --topic coffee --for 8h --reason "sale day"'))

@@ -74,7 +74,7 @@ def full(store, config):
 
 
 TOLD = {
-    "ja": """11月22日(日) のまとめ
+    "ja": """11月22日(日) の動き
         お知らせは2件で、うち2件がまだ続いて
         72件でした（直近4週間の平均48件に対して50%増）
         否定的な投稿は67%（直近4週間は50%）、好意的な投稿は33%
@@ -83,7 +83,7 @@ TOLD = {
         投稿数の変化：役に立った 1件、誤報 0件（役に立った割合 100%）
         よく広がった投稿
         40件の共有""",
-    "en": """Summary of Sun 22 Nov
+    "en": """What happened on Sun 22 Nov
         2 alerts in this period; still going on: 2 alerts
         72 posts (four-week average 48 posts: 50% more)
         67% of posts were negative (50% over
@@ -138,7 +138,7 @@ def test_a_week_is_compared_with_weeks(store, slack):
     config = bot_settings(slack)
     hours(store, DAY - timedelta(days=34), 35)
     text = plain(digest(store, config, config.channels[0], "weekly 2026-11-22"))
-    assert "11月16日(月)〜11月22日(日) の1週間のまとめ" in text
+    assert "11月16日(月)〜11月22日(日) の1週間の動き" in text
     assert "投稿は336件でした（直近4週間の平均336件に対してほぼ横ばい）" in text
 
 
@@ -185,7 +185,7 @@ def test_it_arrives_at_slack_and_by_email_with_the_same_content(store, slack, sm
     assert queue_digests(store, text, NEXT) == 2
     assert deliver(store, text, NEXT).sent == 2
     (email,) = (m.parsed() for m in smtp.messages)
-    assert email["Subject"] == "[まとめ] 11月22日(日) のまとめ"
+    assert email["Subject"] == "[まとめ] 11月22日(日) の動き"
     assert "72件でした" in email.get_body(("html",)).get_content()
     assert "72件でした" in json.dumps(slack.messages[0].payload["blocks"], ensure_ascii=False)
 

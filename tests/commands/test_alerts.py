@@ -124,3 +124,14 @@ def test_muting_listing_and_unmuting(db):
 def test_a_wrong_mute_is_wrong_usage(db, arguments, told):
     outcome = run("mute", *arguments, "--db", db)
     assert outcome.exit_code == 2 and told in outcome.stderr
+
+
+def test_answers_show_what_they_moved_and_it_can_be_taken_back(db):
+    said = run("feedback", 1, "false-alarm", "--by", "hanako", "--db", db)
+    assert "volume_spike on coffee: ×1.00 → ×1.09; alerts of this kind will be rarer" in said.stdout
+    shown = run("thresholds", "--db", db).stdout
+    assert "incident 1: false_alarm (hanako)" in shown and "now ×1.09" in shown
+    assert json.loads(run("thresholds", "--json", "--db", db).stdout)["factor"] == pytest.approx(1.0942)
+    assert "×1.09 → ×1.00" in run("thresholds", "--revert", 1, "--db", db).stderr
+    assert "as the sensitivity sets it" in run("thresholds", "--db", db).stderr
+    assert "taken back" in run("thresholds", "--all", "--db", db).stdout
