@@ -42,6 +42,7 @@ VERBS = {
     "import": "resonance.commands.import_:import_",
     "analyse": "resonance.commands.analyse:analyse",
     "alerts": "resonance.commands.alerts:alerts",
+    "picture": "resonance.commands.picture:picture",
 }
 
 
