@@ -1,9 +1,10 @@
 """Fit calibration.json of a model in an ONNX folder on labelled development posts.
 
     python training/calibrate_sentiment.py --model analysis/sentiment/model tweeteval.val.jsonl.gz \
-        umsab.val.jsonl.gz:ar,de,es,fr,it,pt chabsa.train.jsonl.gz%5
+        umsab.val.jsonl.gz:ar,de,es,fr,it,pt development.jsonl
 
-A file has JSON lines {text, lang, label}; `:ar,de` takes these languages only, `%5` every fifth post.
+A file has JSON lines {text, lang, label}, gzipped or not (development.jsonl: python -m training.sentiment.evaluate
+--write); `:ar,de` takes these languages only, `%5` every fifth post.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ Post = dict[str, str]
 def read_posts(given: str) -> tuple[str, list[Post]]:
     """The name of a file and its posts."""
     path, languages, step = re.fullmatch(r"(.*?)(?::([a-z,]+))?(?:%(\d+))?", given).groups()
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as lines:
         posts = [json.loads(line) for line in lines][:: int(step or 1)]
     return given.rpartition("/")[2], [p for p in posts if not languages or p["lang"] in languages.split(",")]
 

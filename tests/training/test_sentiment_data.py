@@ -53,6 +53,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     write(corpus / "ja-d.jsonl", [row("皮肉", id="ja-d-1", batch="ja-d", lang="ja", label="negative", emotions=[])])
     english = [row(f"post {i}", id=f"en-a-{i:04}", batch="en-a", label="neutral", emotions=[]) for i in range(1, 13)]
     write(corpus / "en-a.jsonl", english)
+    (tmp_path / "split.json").write_text('{"development": ["ja-d"]}')
     return sets, corpus
 
 
@@ -103,7 +104,7 @@ def test_an_epoch_sees_a_corpus_that_has_grown(folders: tuple[Path, Path]) -> No
     ],
 )
 def test_what_is_development(given: dict[str, str], held: bool) -> None:
-    assert data.is_development(given) is held
+    assert data.is_development(given, frozenset(["ja-d"])) is held
 
 
 def test_emotions_become_plutchiks_eight() -> None:

@@ -75,17 +75,23 @@ def example(row: Row, source: str) -> Example:
 
 
 # ------------------------------------------------------------------ our own corpus
-def is_development(row: Row) -> bool:
-    """Held out for development: the Japanese batch ja-d, and every sixth English row."""
-    batch, number = str(row.get("batch", "")), str(row.get("id", "")).rpartition("-")[2]
-    english = row.get("lang") == "en" or batch.startswith("en-")
-    return batch == "ja-d" or (english and number.isdigit() and int(number) % 6 == 0)
+def development_batches(folder: Path) -> frozenset[str]:
+    """The batches that the corpus keeps for development: split.json beside its folder `batches`."""
+    return frozenset(json.loads((folder.parent / "split.json").read_text(encoding="utf-8"))["development"])
+
+
+def is_development(row: Row, batches: frozenset[str]) -> bool:
+    """Held out for development: whole batches, and every sixth row of the other English ones."""
+    number = str(row.get("id", "")).rpartition("-")[2]
+    sixth = row.get("lang") == "en" and number.isdigit() and int(number) % 6 == 0
+    return row.get("batch") in batches or sixth
 
 
 def corpus(folder: Path, development: bool) -> list[Row]:
     """The corpus' rows for training, or those for development."""
+    held = development_batches(folder)
     rows = (row for path in sorted(folder.glob("*.jsonl")) for row in read_rows(path))
-    return [row for row in rows if is_development(row) == development]
+    return [row for row in rows if is_development(row, held) == development]
 
 
 # ------------------------------------------------------------------ all together

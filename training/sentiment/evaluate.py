@@ -1,11 +1,14 @@
 """Measures model folders side by side on labelled posts.
 
 python -m training.sentiment.evaluate --data DIR FOLDER [FOLDER ...]
+
+With --write, also writes the corpus' own development rows, for training/calibrate_sentiment.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +18,8 @@ import numpy as np
 from analysis.sentiment import fitting, load
 from analysis.sentiment.result import EMOTIONS, LABELS
 from training.sentiment.data import CORPUS, Row, corpus, read_rows, to_eight
+
+LEARNED = Path(__file__).with_name("learned.json")
 
 
 def macro(truth: Sequence[str], said: Sequence[str]) -> tuple[float, float]:
@@ -34,12 +39,18 @@ def micro_f1(truth: np.ndarray, said: np.ndarray) -> float:
     return 2 * hits / max(1.0, float(truth.sum() + said.sum()))
 
 
+def unlearned(folder: Path) -> list[Row]:
+    """The corpus' development rows but those that learned.json names: the present model has learned them."""
+    learned = set(json.loads(LEARNED.read_text(encoding="utf-8"))) if LEARNED.exists() else set()
+    return [row for row in corpus(folder, True) if row["id"] not in learned]
+
+
 def sets(data: Path, folder: Path) -> dict[str, list[Row]]:
-    """Held-out posts by name; UMSAB without its English part, which is TweetEval's."""
-    development = corpus(folder, True)
+    """Held-out posts by name; of GoEmotions' development part every fourth comment."""
+    development = unlearned(folder)
     found = {
-        "ja-d": [r for r in development if r["lang"] == "ja"],
-        "en development": [r for r in development if r["lang"] == "en"],
+        **{name: [r for r in development if r["batch"] == name] for name in sorted({r["batch"] for r in development})},
+        "goemotions.dev": list(read_rows(data / "emotion" / "goemotions.dev.jsonl.gz"))[::4],
         "tweeteval.val": list(read_rows(data / "sentiment" / "tweeteval.val.jsonl.gz")),
     }
     posts = list(read_rows(data / "sentiment" / "umsab.val.jsonl.gz"))
@@ -53,12 +64,13 @@ def measure(folder: Path, name: str, rows: Sequence[Row]) -> dict[str, float]:
     began = time.perf_counter()
     found = scorer.score([row["text"] for row in rows], [row["lang"] for row in rows])
     took = time.perf_counter() - began
-    truth, said = [row["label"] for row in rows], [answer.label for answer in found]
-    recall, score = macro(truth, said)
-    chances = np.array([[getattr(answer, label) for label in LABELS] for answer in found])
-    error = fitting.expected_calibration_error(chances, np.array([LABELS.index(label) for label in truth]))
-    out = {"posts": len(rows), "recall": 100 * recall, "F1": 100 * score, "ECE": 100 * error}
-    out["posts/s"] = len(rows) / took
+    out = {"posts": len(rows), "posts/s": len(rows) / took}
+    if "label" in rows[0]:
+        truth, said = [row["label"] for row in rows], [answer.label for answer in found]
+        recall, score = macro(truth, said)
+        chances = np.array([[getattr(answer, label) for label in LABELS] for answer in found])
+        error = fitting.expected_calibration_error(chances, np.array([LABELS.index(label) for label in truth]))
+        out |= {"recall": 100 * recall, "F1": 100 * score, "ECE": 100 * error}
     if found[0].emotions and rows[0].get("emotions") is not None:
         felt = np.array([to_eight(row["emotions"]) for row in rows]) > 0
         named = np.array([[answer.emotions[e] >= 0.5 for e in EMOTIONS] for answer in found if answer.emotions])
@@ -68,11 +80,15 @@ def measure(folder: Path, name: str, rows: Sequence[Row]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--only", default="", help="sets whose name begins so")
+    parser.add_argument("--write", type=Path, help="where to write the corpus' development rows")
     given = parser.parse_args()
+    if given.write:
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in unlearned(given.corpus))
+        given.write.write_text("".join(lines), encoding="utf-8")
     for folder in given.folders:
         print(folder)
         shown = []
