@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from training.corpus.settle import settled
+
 CORPUS = Path(__file__).parents[2] / "training" / "corpus"
 LABELS = {"negative", "neutral", "positive"}
 EMOTIONS = {"joy", "trust", "fear", "surprise", "sadness", "disgust", "anger", "anticipation"}
@@ -63,6 +65,12 @@ def test_the_development_part_shares_no_batch_and_no_brief_with_training(rows: l
     assert held <= {row["batch"] for row in rows}
     briefs = {row["brief"] for row in rows if row["batch"] in held}
     assert briefs.isdisjoint(row["brief"] for row in rows if row["batch"] not in held)
+
+
+def test_the_joined_file_is_up_to_date() -> None:
+    joined = (CORPUS / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    blind = {row["id"]: row for row in rows_of("blind")}
+    assert [json.loads(line) for line in joined] == settled(rows_of("batches"), blind)
 
 
 def test_blind_labels_belong_to_rows(rows: list[dict[str, Any]]) -> None:
