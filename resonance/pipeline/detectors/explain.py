@@ -15,6 +15,7 @@ from analysis.words import rising
 from config import Topic
 from store import Store
 from store.records import Severity, Signal, iso
+from store.text import fold
 from store.topic_hours import BIN, Bins
 
 SHOWN = timedelta(hours=48)
@@ -63,8 +64,10 @@ def explained(
     facts: dict[str, object] = {"posts": len(posts), "negative": sum(p.label == "negative" for p in posts)}
     if not down:
         before = texts_between(store, topic.slug, start - timedelta(days=1), start)
+        words = rising([p.text for p in telling], before)
+        telling = about(telling, words)
         facts["communities"] = communities_of(store, topic.slug, [p.author for p in telling if p.author])
-        facts["words"] = rising([p.text for p in telling], before)
+        facts["words"] = words
     return replace(
         signal,
         severity=severity(signal, negative, down),
@@ -72,6 +75,16 @@ def explained(
         series=chart(bins, values, totals, bands),
         facts={**signal.facts, **facts},
     )
+
+
+def about(posts: Sequence[Told], words: Sequence[str]) -> list[Told]:
+    """The posts that tell most of what is new first: many reactions, and the words that rose."""
+
+    def telling(post: Told) -> float:
+        text = fold(post.text)
+        return post.weight * (1 + sum(word in text for word in words))
+
+    return sorted(posts, key=telling, reverse=True)
 
 
 def severity(signal: Signal, negative: bool, down: bool) -> Severity:
