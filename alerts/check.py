@@ -91,6 +91,15 @@ def _bot(channel: SlackChannel) -> Checked:
             "Add these scopes under OAuth & Permissions of the Slack app and install it again.",
             AUTHORISATION,
         )
+    if (deaf := slack_bot.buttons_heard(channel)) is not None:
+        return Checked(
+            channel.name,
+            False,
+            f"Slack: Socket Mode cannot be opened, so nobody hears the buttons ({deaf.detail})",
+            "Check app_token (an app-level token with connections:write) and that Socket Mode is on in the Slack app; "
+            "or leave app_token out, and messages name the commands to type.",
+            AUTHORISATION if deaf.state == "failed" else FAILED,
+        )
     return Checked(channel.name, True, f"Slack: {user} in {team}, posts to {channel.channel}; nothing sent.")
 
 

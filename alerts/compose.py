@@ -54,6 +54,7 @@ def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime, *
         thread=thread(incident),
         note_id=note_id,
         incident_id=0 if follows else incident.id,
+        taken=incident.state != "open",
     )
 
 
@@ -192,7 +193,11 @@ def _news(
     note = next((n for n in incident.notes if n["id"] == note_id), None)
     if kind != "update" or note is None:
         return None
-    name = note["kind"] if note["kind"] != "updated" else "joined" if "joined" in note["note"] else "graver"
+    name = note["kind"]
+    if name == "updated":
+        name = "joined" if "joined" in note["note"] else "graver"
+    elif name == "feedback":
+        name = f"feedback_{note['note']}"
     by = line(note["by"], 60) if note["by"] else None
     severity = said["labels"][incident.severity]
     return w.fill(said["news"].get(f"{name}_by" if by else name, ""), {**known, "by": by, "severity": severity})

@@ -62,3 +62,5 @@ class Message:
     """The incident_notes.id that an update or an end tells; part of its Message-ID."""
     incident_id: int = 0
     """What buttons answer; 0: nothing to answer."""
+    taken: bool = False
+    """Somebody has taken it, or it is over: no button to take it."""

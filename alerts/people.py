@@ -73,5 +73,5 @@ def feedback(store: Store, incident_id: int, verdict: Verdict, by: str, note: st
             "INSERT INTO feedback (incident_id, at, by, verdict, note) VALUES (?, ?, ?, ?, ?)",
             (incident_id, iso(now), line(by), verdict, line(note, 1000)),
         )
-        add_note(db, incident_id, "feedback", line(by), verdict, now)
+        follow(db, incident_id, add_note(db, incident_id, "feedback", line(by), verdict, now), now)
     return moved

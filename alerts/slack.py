@@ -107,6 +107,7 @@ def _buttons(message: Message, said: dict[str, Any]) -> Block:
         "elements": [
             {"type": "button", "action_id": f"resonance_{name}", "value": value, "text": _plain(said[f"button_{name}"])}
             for name in ACTIONS
+            if name != "ack" or not message.taken
         ],
     }
 

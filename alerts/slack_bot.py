@@ -206,6 +206,14 @@ def who(channel: SlackChannel) -> tuple[str, str, list[str]] | Outcome:
     return line(str(answer.get("team", "?")), 60), line(str(answer.get("user", "?")), 60), missing
 
 
+def buttons_heard(channel: SlackChannel) -> Outcome | None:
+    """What keeps Socket Mode from being opened with the app token; None: nothing, or there is no such token."""
+    if channel.app_token is None:
+        return None
+    answer = _asked(partial(client(channel).apps_connections_open, app_token=channel.app_token.get_secret_value()))
+    return answer if isinstance(answer, Outcome) else None
+
+
 # ------------------------------------------------------------------ answers
 def _asked(call: Call) -> Any:
     """What Slack answered, or an Outcome that says why there is no answer."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
 
+from alerts.buttons import Buttons
 from alerts.digest import queue_digests
 from alerts.outbox import deliver
 from analysis.sentiment.scorer import load
@@ -122,6 +123,16 @@ def digest_job(store: Store, settings: Settings, now: datetime) -> Job:
     """Queue the daily and weekly digests whose time has come."""
     with recorded(store, "digest", now) as job:
         job.result = f"{queue_digests(store, settings, now)} digests queued"
+    return job
+
+
+def buttons_job(store: Store, buttons: Buttons, now: datetime) -> Job:
+    """Keep listening for the buttons under Slack messages."""
+    with recorded(store, "buttons", now) as job:
+        wrong = buttons.keep()
+        job.result = "not everything is connected" if wrong else "listening"
+        if wrong:
+            job.error, job.exit_code = " ".join(wrong), 1
     return job
 
 

@@ -21,6 +21,7 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEv
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from alerts.buttons import Buttons
 from collector.base import Source
 from config import Settings
 from resonance import cycle
@@ -42,6 +43,7 @@ class Daemon:
         """`config` is handed to the child processes."""
         self.settings, self.store, self.sources, self.config = settings, store, sources, config
         self.stop = threading.Event()
+        self.buttons = Buttons(store, settings, utc_now) if Buttons.wanted(settings) else None
         roles = ["work", "alert", "deliver", *(source.name for source in sources)]
         self.scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -82,6 +84,8 @@ class Daemon:
         self._add("deliver", every.deliver, "deliver", self._deliver, 5)
         if cycle.wants_digest(self.settings):
             self._add("digest", every.digest, "alert", self._digest, 45)
+        if self.buttons is not None:
+            self._add("buttons", 1, "default", self._buttons, 5)
         self._add("housekeeping", every.housekeeping, "work", self._housekeeping, 300)
 
     def _add(self, name: str, minutes: float, role: str, work: Callable[[datetime], object], first: float) -> None:
@@ -105,6 +109,10 @@ class Daemon:
 
     def _digest(self, now: datetime) -> object:
         return cycle.digest_job(self.store, self.settings, now)
+
+    def _buttons(self, now: datetime) -> object:
+        assert self.buttons is not None
+        return cycle.buttons_job(self.store, self.buttons, now)
 
     def _housekeeping(self, now: datetime) -> object:
         return cycle.housekeeping_job(self.store, self.settings, now)
@@ -132,6 +140,8 @@ class Daemon:
     def _drain(self) -> None:
         """Let running jobs end; they look at the stop event between two pages and two deliveries."""
         self.scheduler.remove_all_jobs()
+        if self.buttons is not None:
+            threading.Thread(target=self.buttons.close, daemon=True).start()
         ended = threading.Thread(target=self.scheduler.shutdown, kwargs={"wait": True}, daemon=True)
         ended.start()
         ended.join(DRAIN)

@@ -21,8 +21,10 @@ from sandbox.faults import FaultPlan
 from sandbox.index import Clock
 from sandbox.server import JSON, HttpServer
 from sandbox.slack_rules import refusal
+from sandbox.slack_socket import SocketMode
 
 SLACK_TOKEN = "xoxb-sandbox-token"
+SLACK_APP_TOKEN = "xapp-sandbox-token"
 WEBHOOK = "/services/T0SANDBOX/B0SANDBOX/sandboxsecret"
 BOT = {"user_id": "U0SANDBOX", "bot_id": "B0SANDBOX", "team_id": "T0SANDBOX"}
 SCOPES = ("chat:write", "files:write", "channels:history")
@@ -85,6 +87,7 @@ class SlackReceiver:
     ) -> None:
         self.clock, self.folder, self.token, self.channels = clock, folder, token, channels
         self.scopes = scopes
+        self.socket = SocketMode()
         self.messages: list[SlackMessage] = []
         self.files: dict[str, SlackFile] = {}
         self.refused: list[tuple[str, str]] = []
@@ -96,6 +99,7 @@ class SlackReceiver:
             "chat.delete": self._delete, "conversations.history": self._history,
             "conversations.replies": self._replies, "files.getUploadURLExternal": self._upload_url,
             "files.completeUploadExternal": self._complete,
+            "apps.connections.open": lambda arguments: {"url": self.socket.url},
         }  # fmt: skip
         self._methods = methods
         routes = [
@@ -118,10 +122,12 @@ class SlackReceiver:
     def start(self) -> SlackReceiver:
         """Listen."""
         self.server.start()
+        self.socket.start()
         return self
 
     def stop(self) -> None:
         """Stop listening."""
+        self.socket.stop()
         self.server.stop()
 
     def __enter__(self) -> SlackReceiver:
@@ -158,8 +164,10 @@ class SlackReceiver:
             given = request.headers.get("authorization", "").removeprefix("Bearer ") or arguments.pop("token", "")
             if not given:
                 raise SlackError("not_authed")
-            if self.revoked or given != self.token:
+            if self.revoked or given not in (self.token, SLACK_APP_TOKEN):
                 raise SlackError("invalid_auth")
+            if (given == SLACK_APP_TOKEN) != (method == "apps.connections.open"):
+                raise SlackError("not_allowed_token_type")
             if method not in self._methods:
                 raise SlackError("unknown_method")
             needed = NEEDED.get(method, ())
