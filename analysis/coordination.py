@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from analysis.graph import FloatArray, IntArray, encode
+from analysis.graph import FloatArray, IntArray, encode, numbered
 
 TOGETHER = 0.6  # share of their common items that two coordinated accounts share within the window
 FLOOR = 1e-3  # smallest chance of sharing together by accident: data cannot tell smaller ones
@@ -117,8 +117,7 @@ def coordinated_pairs(
     """
     if window < 0:
         raise ValueError("the window must not be negative")
-    accounts: dict[str, int] = {}
-    items: dict[str, int] = {}
+    accounts, items = numbered(), numbered()
     codes = encode(account, accounts), encode(item, items)
     shares = _Shares.of(codes[0], codes[1], np.asarray(time, float), max(len(accounts), 1))
     return _named(shares, window, list(accounts), list(items))

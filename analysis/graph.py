@@ -6,9 +6,10 @@ held as five small arrays; accounts and items are numbers into lists of their na
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from typing import Any
 
 import networkx as nx
@@ -26,13 +27,14 @@ _CODES = {kind: code for code, kind in enumerate(KINDS)}
 UNKNOWN = -1  # the code of an item that nobody told
 
 
-def encode(names: Iterable[str], at: dict[str, int]) -> IntArray:
-    """Codes of names; new names take the next number of `at`, which is changed."""
-    names = names if isinstance(names, list) else list(names)
-    codes = np.fromiter(map(at.get, names, repeat(UNKNOWN)), np.int64, len(names))
-    for place in np.flatnonzero(codes == UNKNOWN).tolist():
-        codes[place] = at.setdefault(names[place], len(at))
-    return codes
+def numbered() -> defaultdict[str, int]:
+    """An empty table of codes that gives every new name the next number."""
+    return defaultdict(count().__next__)
+
+
+def encode(names: Iterable[str], at: defaultdict[str, int]) -> IntArray:
+    """Codes of names by a table of `numbered`; new names are added to it."""
+    return np.fromiter(map(at.__getitem__, names), np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,8 +123,7 @@ class Builder:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._accounts: dict[str, int] = {}
-        self._items: dict[str, int] = {}
+        self._accounts, self._items = numbered(), numbered()
         self._pieces: list[tuple[IntArray, FloatArray, IntArray, IntArray, FloatArray]] = []
 
     def add(
@@ -139,7 +140,7 @@ class Builder:
         moments = np.asarray(time, float).reshape(size)
         if not np.isfinite(moments).all():
             raise ValueError("a time is not a finite number of seconds")
-        both = list(chain.from_iterable(zip(source, target, strict=True)))
+        both = chain.from_iterable(zip(source, target, strict=True))
         codes = np.full(size, UNKNOWN, np.int64)
         if item is not None:
             told = np.fromiter((name is not None for name in item), bool, size)
@@ -161,6 +162,7 @@ class Builder:
         known, names = followers or {}, list(self._accounts)
         pairs, time, kind, item, negative = (np.concatenate(column) for column in zip(*self._pieces, strict=True))
         self._pieces.clear()
+        self._accounts.default_factory = None
         source, target = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
         audience = np.array([known.get(name, np.nan) for name in names], float)
         return Interactions(

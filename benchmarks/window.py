@@ -18,6 +18,7 @@ import resource
 import sqlite3
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,6 +47,10 @@ def fill(path: Path, size: int) -> None:
     """A store of `size` interactions among size / 5 accounts, with their posts, matches and sentiments."""
     store, rng = Store.open(path), np.random.default_rng(3)
     made = made_up(size, size // 5)
+    order = np.argsort(made.time)
+    made = replace(
+        made, source=made.source[order], target=made.target[order], time=made.time[order], kind=made.kind[order]
+    )
     names = [f"x:{name[1:]}" for name in made.accounts]
     at, variant, when = _stamps(made.time), rng.integers(0, 3, size), _stamps(np.zeros(1))[0]
     connection = store.connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
@@ -87,10 +87,10 @@ def describe(
     """
     sizes = Counter(memberships.values())
     tags, terms = _of(_authors(memberships, hashtags)), _of(_authors(memberships, words))
-    spoken: dict[int, Counter[str]] = {}
+    spoken: dict[int, Counter[str]] = defaultdict(Counter)
     for author, language in languages:
         if author in memberships:
-            spoken.setdefault(memberships[author], Counter())[language] += 1
+            spoken[memberships[author]][language] += 1
     central = _central(memberships, interactions)
     return [
         CommunityProfile(
@@ -106,10 +106,10 @@ def describe(
 
 
 def _authors(memberships: Mapping[str, int], uses: Iterable[tuple[str, str]]) -> dict[int, Counter[str]]:
-    found: dict[int, Counter[str]] = {}
+    found: dict[int, Counter[str]] = defaultdict(Counter)
     for author, term in uses if isinstance(uses, Set) else set(uses):
         if author in memberships:
-            found.setdefault(memberships[author], Counter())[term] += 1
+            found[memberships[author]][term] += 1
     return found
 
 
