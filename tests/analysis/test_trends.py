@@ -278,3 +278,30 @@ def test_rows_iterate_in_order_with_plain_types():
     assert rows[0].expected is None
     assert type(rows[-1].expected) is float
     assert type(rows[-1].alert) is bool
+
+
+@pytest.mark.parametrize("sensitivity", ["low", "balanced", "high"])
+def test_a_higher_bound_answers_as_detect_would(sensitivity):
+    times, values = series()
+    values[rows_of(times, 9, 12)] *= 3
+    values[rows_of(times, 12, 5)] *= 6
+    parts, totals = shares()[1:]
+    parts[rows_of(times, 10, 6)] = np.round(totals[rows_of(times, 10, 6)] * 0.6)
+    coverage = np.ones(len(times))
+    coverage[700:720] = 0.5
+    for columns, share_of in (((values,), False), ((parts, totals), True)):
+        most = trends.detect(times, *columns, coverage=coverage, sensitivity="high", strictness=0.9)
+        asked = trends.detect(times, *columns, coverage=coverage, sensitivity=sensitivity, strictness=1.2)
+        found = trends.stricter(most, coverage, trends.hysteresis(sensitivity, share=share_of, strictness=1.2))
+        assert asked.alert.any()
+        assert list(found) == list(asked)
+
+
+def test_strictness_multiplies_the_bound():
+    times, values = series()
+    values[rows_of(times, 10, 12)] *= 2.2
+    alerts = [trends.detect(times, values, strictness=s).alert.sum() for s in (0.5, 1.0, 3.0)]
+    assert alerts[0] >= alerts[1] >= alerts[2] == 0 and alerts[0] > 0
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="strictness"):
+            trends.detect(times, values, strictness=wrong)

@@ -223,3 +223,17 @@ def test_mostly_imported_evidence_is_as_old_as_the_archive(store: Filled) -> Non
     now = later(store, 1.5)
     spike = next(s for s in active(store, now) if s.rule == "volume_spike")
     assert spike.evidence_at is not None and spike.evidence_at <= END + 45 * M
+
+
+def test_false_alarms_make_a_rule_stricter_for_that_topic(store: Filled) -> None:
+    """A burst that is just told is no longer told once people have answered that such alerts are false."""
+    store.posts(*burst(END + 15 * M, 45, 85))
+    now = later(store, 1)
+    assert [s.rule for s in active(store, now)] == ["volume_spike"]
+    with store.store.write() as db:
+        db.execute(
+            "INSERT INTO threshold_changes (topic, rule, at, before, after, reason) "
+            "VALUES ('kopi', 'volume_spike', ?, 1, 1.5, 'test')",
+            (iso(END),),
+        )
+    assert active(store, now) == []

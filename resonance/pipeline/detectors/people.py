@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from config import Topic
+from resonance.pipeline.detectors.strictness import strictness
 from store import Store
 from store.records import Signal, from_iso, iso
 from store.topic_hours import networks_now, read_bins
@@ -57,7 +58,8 @@ def risen(store: Store, topic: Topic, run: int) -> list[Signal]:
         "LEFT JOIN accounts a ON a.id = s.account_id WHERE s.run_id = ? AND s.rank <= ? AND s.flags = '[]'",
         (old, run, TOP),
     )
-    return [_signal(store, topic, row, at) for row in rows if _has_risen(row, last_rank)]
+    places = PLACES * strictness(store, topic, "rising_user")
+    return [_signal(store, topic, row, at) for row in rows if _has_risen(row, last_rank, places)]
 
 
 def _comparable(store: Store, topic: Topic, old: int) -> bool:
@@ -77,11 +79,11 @@ def _comparable(store: Store, topic: Topic, old: int) -> bool:
     return bool(networks) and sum(bins.coverage) >= COVERED * len(bins.coverage)
 
 
-def _has_risen(row: sqlite3.Row, last_rank: int) -> bool:
+def _has_risen(row: sqlite3.Row, last_rank: int, places: float) -> bool:
     if json.loads(row["parts"])["reactors"] < FEWEST:
         return False
     was = row["old_rank"] or last_rank + 1
-    return bool(was >= PLACES * row["rank"] + TOP and row["low"] > (row["old_high"] or 0.0))
+    return bool(was >= places * row["rank"] + TOP and row["low"] > (row["old_high"] or 0.0))
 
 
 def _signal(store: Store, topic: Topic, row: sqlite3.Row, at: datetime) -> Signal:

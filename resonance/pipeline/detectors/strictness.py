@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alerts.thresholds import factor
 from config import Topic
 from store import Store
 from store.records import Rule
@@ -9,4 +10,4 @@ from store.records import Rule
 
 def strictness(store: Store, topic: Topic, rule: Rule) -> float:
     """The factor of the rule's bound; 1 without answers."""
-    return 1.0
+    return factor(store, topic.slug, rule)
