@@ -21,7 +21,7 @@ from alerts.errors import UnknownDelivery
 from alerts.escalation import escalate
 from alerts.flight import Flight, Row, start
 from alerts.outcome import Outcome
-from alerts.queueing import enqueue
+from alerts.queueing import enqueue, refresh_removed
 from alerts.send import attempt_of, question_of
 from config.settings import Channel, EmailChannel, Settings
 from store.db import Store
@@ -67,6 +67,7 @@ def deliver(
     """Send what is due. Returns when every channel is done or waits; a call that takes longer goes on behind."""
     with _one_pass:
         escalate(store, settings, now)
+        refresh_removed(store, now)
         return _Pass(store, settings, now, stop).run(patience)
 
 

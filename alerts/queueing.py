@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 
 from alerts.rules import SEVERITIES
 from config.settings import Channel, EmailChannel, Settings
+from store.db import Store
 from store.records import iso
 
 REFRESH_EVERY = timedelta(minutes=10)
 """How often a first message is brought up to date while its incident goes on."""
+KEPT_CURRENT = timedelta(days=30)
+"""How long a message follows the removal of a post that it shows."""
 
 
 def channels_for(settings: Settings, topic: str | None, rule: str, severity: str) -> list[Channel]:
@@ -127,10 +130,34 @@ def follow(db: sqlite3.Connection, incident_id: int, note_id: int, now: datetime
 def refresh(db: sqlite3.Connection, incident_id: int, now: datetime) -> None:
     """Bring first messages up to date while the incident goes on, not more often than REFRESH_EVERY."""
     for channel in threads(db, incident_id):
-        if not enqueue(db, incident_id, channel, "refresh", now, until=now + REFRESH_EVERY):
-            db.execute(
-                "UPDATE deliveries SET state = 'queued', attempts = 0, created_at = ?, not_before = ?, error = NULL "
-                "WHERE incident_id = ? AND channel = ? AND kind = 'refresh' AND note_id = 0 "
-                "AND state NOT IN ('queued', 'sending')",
-                (iso(now), iso(now + REFRESH_EVERY), incident_id, channel),
-            )
+        _requeue(db, incident_id, channel, now, now + REFRESH_EVERY)
+
+
+def refresh_removed(store: Store, now: datetime) -> int:
+    """Bring messages up to date that show a post which is gone; returns how many.
+
+    Of the last KEPT_CURRENT only, and where a bot token allows it.
+    """
+    gone = (
+        "SELECT DISTINCT d.incident_id, d.channel FROM deliveries d JOIN json_each(d.about) j "
+        "JOIN posts p ON p.id = j.value WHERE d.state = 'sent' AND d.kind IN ('opened', 'escalation') "
+        "AND d.about <> '' AND d.created_at >= ? AND p.removed_at IS NOT NULL"
+    )
+    arguments = (iso(now - KEPT_CURRENT),)
+    if not store.query(gone, arguments):
+        return 0
+    with store.write() as db:
+        rows = db.execute(gone, arguments).fetchall()
+        return sum(_requeue(db, row["incident_id"], row["channel"], now, now) for row in rows)
+
+
+def _requeue(db: sqlite3.Connection, incident_id: int, channel: str, now: datetime, until: datetime) -> int:
+    """Queue the refresh of a channel's first message, once."""
+    if enqueue(db, incident_id, channel, "refresh", now, until=until):
+        return 1
+    return db.execute(
+        "UPDATE deliveries SET state = 'queued', attempts = 0, created_at = ?, not_before = ?, error = NULL "
+        "WHERE incident_id = ? AND channel = ? AND kind = 'refresh' AND note_id = 0 "
+        "AND state NOT IN ('queued', 'sending')",
+        (iso(now), iso(until), incident_id, channel),
+    ).rowcount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, cast
@@ -9,7 +10,7 @@ from typing import Any, cast
 import structlog
 
 from alerts import email, slack, slack_bot
-from alerts.compose import compose, compose_rollup, compose_test
+from alerts.compose import QUOTES, compose, compose_rollup, compose_test
 from alerts.digest import digest
 from alerts.message import Kind, Message
 from alerts.outcome import Outcome, parts_done
@@ -31,6 +32,8 @@ def attempt_of(store: Store, settings: Settings, channel: Channel, delivery_id: 
         return _follow(store, settings, channel, row, now)
     message, subject = _message(store, settings, channel, row, now)
     if isinstance(channel, SlackChannel):
+        if channel.by_bot and subject is not None and message.quotes:
+            _remember(store, row["id"], subject)
         return _slack(store, channel, row, message)
     drawn = subject if message.kind in ("opened", "escalation") else None
     return _mail(channel, message, lambda: chart_of(settings, drawn, message) if drawn else None, now)
@@ -119,6 +122,13 @@ def _root(store: Store, row: dict[str, Any]) -> slack_bot.Ref | None:
     return slack_bot.ref_of(first["peer_ref"]) if first else None
 
 
+def _remember(store: Store, delivery_id: int, subject: Incident) -> None:
+    """Which posts a message shows, so that it can be brought up to date when one of them is removed."""
+    shown = [evidence.post_id for evidence in subject.evidence[:QUOTES] if evidence.text]
+    with store.write() as db:
+        db.execute("UPDATE deliveries SET about = ? WHERE id = ?", (json.dumps(shown), delivery_id))
+
+
 def _picture(row: dict[str, Any]) -> str:
     return f"resonance-{row['incident_id']}-{row['id']}.png"
 
@@ -155,6 +165,7 @@ def _follow(store: Store, settings: Settings, channel: Channel, row: dict[str, A
     subject = incident(store, row["incident_id"])
     message = compose(settings, subject, "opened", now)
     if row["kind"] == "refresh":
+        _remember(store, first["id"], subject)
         body = slack.payloads(message, buttons=channel.app_token is not None)[0]
         return lambda: slack_bot.update(channel, root, body, _key(first))
 

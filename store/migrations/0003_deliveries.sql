@@ -9,7 +9,7 @@ CREATE TABLE deliveries ( -- Incident × channel: the outbox.
   channel TEXT NOT NULL, -- Name of the channel.
   kind TEXT NOT NULL, -- opened, update, resolved, refresh (the first message brought up to date), chart, escalation, rollup, digest or test.
   note_id INTEGER NOT NULL DEFAULT 0, -- incident_notes.id that it tells; 0: none in particular.
-  about TEXT NOT NULL DEFAULT '', -- Of a digest: its period and last day, such as `daily 2026-11-22`.
+  about TEXT NOT NULL DEFAULT '', -- Of a digest: its period and last day, such as `daily 2026-11-22`; of a Slack message that is kept current: JSON list of the posts it shows.
   state TEXT NOT NULL, -- queued, sending, sent, failed, maybe_sent or rolled_up.
   attempts INTEGER NOT NULL DEFAULT 0, -- Calls made.
   asked INTEGER NOT NULL DEFAULT 0, -- How often the peer was asked whether it has arrived.

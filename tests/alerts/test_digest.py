@@ -12,6 +12,7 @@ from alerts.digest import digest, queue_digests, span_of
 from alerts.incidents import apply
 from alerts.outbox import deliver
 from alerts.texts import plain
+from resonance.cycle import digest_job, wants_digest
 from sandbox.slack_rules import refusal
 from store.records import iso
 from tests.alerts.alert_cases import NOW, add_post, bot_settings, signal, surge
@@ -194,3 +195,11 @@ def test_spans():
     week = span_of("weekly 2026-11-22", TOKYO)
     assert (week.first, week.last, week.about) == (date(2026, 11, 16), DAY, "weekly 2026-11-22")
     assert week.bounds == ("2026-11-15T15:00:00Z", "2026-11-22T15:00:00Z")
+
+
+def test_the_cycles_job_says_what_it_queued(store, slack):
+    config = bot_settings(slack, channel='digest = "daily"')
+    hours(store, DAY, 1)
+    assert wants_digest(config) and not wants_digest(bot_settings(slack))
+    assert digest_job(store, config, NEXT).result == "1 digests queued"
+    assert store.one("SELECT error FROM jobs WHERE name = 'digest'") is None

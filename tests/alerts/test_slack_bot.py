@@ -13,7 +13,8 @@ from alerts.outcome import parts_done
 from alerts.sample import send_test
 from config import ConfigError, parse
 from sandbox.receivers import SLACK_TOKEN, SlackReceiver
-from tests.alerts.alert_cases import NOW, bot_settings, signal, surge
+from store.removal import purge_posts
+from tests.alerts.alert_cases import NOW, add_post, bot_settings, signal, surge
 from tests.alerts.test_slack import http, peer
 
 
@@ -99,6 +100,21 @@ def test_a_second_signal_of_the_same_event_is_told_in_the_thread(store, slack):
     deliver(store, settings, minutes(3))
     _, replies = threads(slack)
     assert len(replies) == 1 and "関連する変化が重なっています" in words(replies[0])
+
+
+def test_a_removed_post_leaves_the_messages_that_show_it(store, slack):
+    settings = bot_settings(slack)
+    add_post(store, "x:1", "消される投稿")
+    add_post(store, "x:2", "残る投稿", author="taro")
+    apply(store, settings, [signal(series=(), evidence=(("x:1", 1.0), ("x:2", 0.5)))], NOW)
+    deliver(store, settings, NOW)
+    assert "消される投稿" in words(slack.messages[0])
+    with store.write() as db:
+        assert purge_posts(db, ["x:1"], "deleted", minutes(1)) == 1
+    for n in (2, 3, 4):
+        deliver(store, settings, minutes(n))
+    assert "消される投稿" not in words(slack.messages[0]) and "残る投稿" in words(slack.messages[0])
+    assert slack.messages[0].versions == 2, "once is enough"
 
 
 def test_every_message_carries_the_key_of_its_delivery(store, slack):
