@@ -27,7 +27,7 @@ def packed(radius: FloatArray, ties: FloatArray, gap: float, aspect: float = 1.0
     for step in range(STEPS):
         away = place[:, None, :] - place[None, :, :]
         distance = np.linalg.norm(away, axis=2) + np.eye(size)
-        calm = 1 - step / STEPS
+        calm = max(0.0, 1 - step / (0.7 * STEPS))  # at the end they only make room
         pull = -(strength[:, :, None] * away).sum(axis=1) - 0.06 * place * np.array([1 / aspect, aspect]) ** 0.5
         close = np.maximum(least - distance, 0) * (1 - np.eye(size)) * yields
         place = place + pull * calm + (away / distance[:, :, None] * close[:, :, None]).sum(axis=1) * 0.7
