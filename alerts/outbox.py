@@ -32,8 +32,8 @@ GIVE_UP = timedelta(hours=24)
 """What could not be delivered for so long is no news any more."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(minutes=30)
 DRAIN_SECONDS = 8.0
-FREE = ("refresh", "chart", "update", "escalation", "digest")
-"""Kinds that follow what was told before, or come at most once; they count for no limit."""
+COUNTED = ("opened", "resolved", "escalation")
+"""Kinds that `max_per_hour` counts; the others follow a message into its thread, or come once a day."""
 ASK_AFTER, ASKED_AT_MOST = timedelta(minutes=1), 5
 """A peer is asked whether a message arrived one minute after the attempt, then after 4, 16, ... minutes."""
 
@@ -221,10 +221,10 @@ class _Pass:
         held = [row for row in due if row.held]
         if len(held) > 1 and not self._recent(channel, "rollup"):
             return self._roll_up(channel, held)
-        free = next((row for row in due if row.kind in FREE), None)
+        free = next((row for row in due if row.kind not in COUNTED), None)
         if free is not None:
             return free
-        recent = self._recent(channel, "opened", "resolved")
+        recent = self._recent(channel, *COUNTED)
         if recent + len(due) <= self.settings.alerts.max_per_hour:
             return due[0]
         if recent < self.settings.alerts.max_per_hour - 1:

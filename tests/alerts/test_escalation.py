@@ -75,3 +75,13 @@ def test_quiet_hours_of_the_other_channel_hold_it_back_unless_it_is_critical(sto
     assert escalate(store, settings, minutes(15)) == 2
     held = store.query("SELECT incident_id, held, not_before FROM deliveries WHERE channel = 'late' ORDER BY id")
     assert [tuple(r) for r in held] == [(1, 1, "2026-11-22T10:00:00Z"), (2, 0, "2026-11-22T09:45:00Z")]
+
+
+def test_a_storm_that_nobody_takes_is_escalated_in_few_messages(store, settings, smtp):
+    apply(store, settings, [signal("viral_cascade", subject=f"x:{n}", series=()) for n in range(40)], NOW)
+    deliver(store, settings, NOW)
+    for n in (15, 20, 40):
+        deliver(store, settings, minutes(n))
+    assert len(smtp.messages) <= settings.alerts.max_per_hour + 1
+    bodies = "".join(m.get_body(("plain",)).get_content() for m in told(smtp))
+    assert [n for n in range(1, 41) if f"#{n} " not in bodies and f"ack {n}\n" not in bodies.replace("\r", "")] == []

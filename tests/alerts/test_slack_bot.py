@@ -1,7 +1,12 @@
 """A bot tells an incident in one thread, keeps its first message current, and asks Slack what it does not know."""
 
 import json
+import signal as signals
+import subprocess
+import sys
+import textwrap
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -207,6 +212,46 @@ def test_a_message_in_parts_goes_on_where_it_broke(slack):
     assert [m.payload["text"] for m in slack.messages] == ["part 0", "part 1", "part 2"]
     assert {m.payload.get("thread_ts") for m in slack.messages} == {None, root.ts}
     assert slack_bot.arrived(channel, NOW, key="other").state == "retry"
+
+
+CRASH = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+from alerts import outbox, slack_bot
+from store.db import Store
+from tests.alerts.alert_cases import NOW, bot_settings
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+point = sys.argv[1]
+if point == "before_call":
+    slack_bot.send = die
+elif point == "after_call":
+    outbox._Pass._record = die
+elif point == "before_chart":
+    slack_bot.upload = die
+elif point == "after_chart":
+    original = outbox._Pass._record
+    outbox._Pass._record = lambda self, row, outcome: die() if row.kind == "chart" else original(self, row, outcome)
+outbox.deliver(Store.open({path!r}), bot_settings(None, api={api!r}), NOW)
+"""
+
+
+@pytest.mark.parametrize("point", ["before_call", "after_call", "before_chart", "after_chart"])
+def test_killed_between_any_two_steps_all_of_it_arrives_once_in_the_end(store, tmp_path, slack, point):
+    settings = bot_settings(slack)
+    apply(store, settings, [signal()], NOW)
+    code = textwrap.dedent(CRASH).format(
+        root=str(Path(__file__).parents[2]), path=str(tmp_path / "r.sqlite"), api=slack.api_url
+    )
+    ended = subprocess.run([sys.executable, "-c", code, point], timeout=60)
+    assert ended.returncode == -signals.SIGKILL
+    for n in (1, 3, 5, 7):
+        deliver(store, settings, minutes(n))
+    assert states(store) == [("opened", "sent"), ("chart", "sent")]
+    roots, replies = threads(slack)
+    assert (len(roots), len(replies)) == (1, 1)
 
 
 # ------------------------------------------------------------------ what the answers mean
