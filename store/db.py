@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,37 +25,55 @@ BUSY_SECONDS = 30.0
 class Store:
     """The SQLite file. Safe to share between threads; each gets its own connection."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> None:
         """Use `open`; this does not migrate."""
         self.path = path
         self.read_only = read_only
+        self.busy_seconds = busy_seconds
         self._local = threading.local()
         self._writer = threading.RLock()
         self._all: list[sqlite3.Connection] = []
         self._all_lock = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path | str, *, create: bool = True, read_only: bool = False) -> Store:
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> Store:
         """The store in `path`, migrated to this version (an older file is backed up first).
 
+        `busy_seconds`: how long to wait for another program that writes, before StoreBusy.
         Raises SchemaTooNew for a file of a newer version, and other StoreErrors when the file cannot be used.
         """
         path = Path(path)
         if not path.exists() and (read_only or not create):
             raise StoreReadOnly(f"{path} is not there. `resonance import FILE` or `resonance run` makes it.")
-        store = cls(path, read_only=read_only)
-        with store.translating():
-            store._must_be_ours()
-            version = int(store.connection.execute("PRAGMA user_version").fetchone()[0])
-            if version > SCHEMA_VERSION:
-                store.close()
-                raise SchemaTooNew(
-                    f"{path} was written by a newer resonance (schema {version}, this one knows {SCHEMA_VERSION}). "
-                    "Install the newer version again; the file is untouched."
-                )
-            if version < SCHEMA_VERSION and not read_only:
-                store._migrate(version)
+        store = cls(path, read_only=read_only, busy_seconds=busy_seconds)
+        try:
+            store._prepare()
+        except BaseException:
+            store.close()
+            raise
         return store
+
+    def _prepare(self) -> None:
+        with self.translating():
+            self._must_be_ours()
+            version = self._version()
+            if version > SCHEMA_VERSION:
+                raise SchemaTooNew(
+                    f"{self.path} was written by a newer resonance (schema {version}, this one knows "
+                    f"{SCHEMA_VERSION}). Install the newer version again; the file is untouched."
+                )
+            if version < SCHEMA_VERSION and not self.read_only:
+                self._migrate(version)
+
+    def _version(self) -> int:
+        return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
 
     def _must_be_ours(self) -> None:
         """Another program's database, or an empty file that cannot be written, is left alone."""
@@ -63,19 +81,22 @@ class Store:
         tables = {row[0] for row in self.connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if known or "_sqlite_migrations" in tables or not (tables or self.read_only):
             return
-        self.close()
         if tables:
             raise StoreForeign(f"{self.path} is a database of another program. Name another file under `database`.")
         raise StoreReadOnly(f"{self.path} is empty. `resonance import FILE` or `resonance run` fills it.")
 
     def _migrate(self, version: int) -> None:
+        """To the newest schema in one transaction: killed midway, the file is as it was, its backup beside it."""
         connection = self.connection
         if version > 0:
             self.backup(self.path.with_name(f"{self.path.name}.backup-{version}"))
         connection.execute("PRAGMA journal_mode = WAL")
-        migrations.apply(Database(connection))
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        with self.write():
+            if self._version() == SCHEMA_VERSION:
+                return  # another process was faster
+            migrations.apply(Database(connection))
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -90,17 +111,20 @@ class Store:
         with self.translating():
             if self.read_only:
                 connection = sqlite3.connect(
-                    f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, check_same_thread=False
+                    f"{self.path.absolute().as_uri()}?mode=ro",
+                    uri=True,
+                    timeout=self.busy_seconds,
+                    check_same_thread=False,
                 )
             else:
-                connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, check_same_thread=False)
+                connection = sqlite3.connect(self.path, timeout=self.busy_seconds, check_same_thread=False)
+            with self._all_lock:
+                self._all.append(connection)
             connection.isolation_level = None
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -32000")
             connection.execute("PRAGMA temp_store = MEMORY")
-        with self._all_lock:
-            self._all.append(connection)
         return connection
 
     @property
@@ -130,10 +154,10 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.commit()
             except BaseException:
-                connection.rollback()
+                connection.rollback()  # a commit that failed leaves its transaction open
                 raise
-            connection.commit()
 
     @contextmanager
     def translating(self) -> Iterator[None]:
@@ -149,10 +173,14 @@ class Store:
             raise told from error
 
     def backup(self, target: Path) -> None:
-        """A whole copy of the file, made while others may write."""
-        with self.translating(), sqlite3.connect(target) as copy:
-            self.connection.backup(copy)
-        copy.close()
+        """A whole copy of the file, made while others may write; `target` appears only when it is complete."""
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with self.translating(), closing(sqlite3.connect(part)) as copy:
+                self.connection.backup(copy)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close every thread's connection."""
