@@ -257,6 +257,8 @@ def item(settings: Settings, incident: Incident, kind: str, language: Language) 
     _, zone, title = _reader(settings, incident)
     said = w.strings(language)
     known = values(incident, language, zone, title, incident.opened_at + timedelta(minutes=1))
-    badge = said["labels"]["over" if kind == "resolved" or incident.state == "resolved" else incident.severity]
-    what = _title(said, incident, tone_of(incident), known)
+    tone = tone_of(incident)
+    over = kind == "resolved" or incident.state == "resolved"
+    badge = said["labels"]["over" if over else "chance" if tone == "chance" else incident.severity]
+    what = _title(said, incident, tone, known)
     return f"#{incident.id} [{badge}] {what}｜{w.clock(language, incident.opened_at, zone)}"

@@ -171,7 +171,7 @@ def _counts(store: Store, topic: Topic, span: Span, language: Language) -> dict[
     covered = (now["coverage"] or 0.0) * now["days"] / days
     return {
         "posts": w.unit(language, "posts", w.number(posts)),
-        "usual": w.unit(language, "posts", w.number(usual)) if covered >= 0.95 else None,
+        f"usual_{span.period}": w.unit(language, "posts", w.number(usual)) if covered >= 0.95 else None,
         "change": w.change(language, posts / usual - 1) if usual and posts is not None else None,
         "negative": w.percent(_share(now, "negative")),
         "positive": w.percent(_share(now, "positive")),

@@ -77,7 +77,7 @@ def full(store, config):
 TOLD = {
     "ja": """11月22日(日) の動き
         お知らせは2件で、うち2件がまだ続いて
-        72件でした（直近4週間の平均48件に対して50%増）
+        72件でした（直近4週間の1日平均48件に比べて50%増）
         否定的な投稿は67%（直近4週間は50%）、好意的な投稿は33%
         (82)
         [重大]
@@ -86,7 +86,7 @@ TOLD = {
         40件の共有""",
     "en": """What happened on Sun 22 Nov
         2 alerts in this period; still going on: 2 alerts
-        72 posts (four-week average 48 posts: 50% more)
+        72 posts (daily average of the last four weeks 48 posts: 50% more)
         67% of posts were negative (50% over
         (82)
         [Critical]
@@ -140,7 +140,7 @@ def test_a_week_is_compared_with_weeks(store, slack):
     hours(store, DAY - timedelta(days=34), 35)
     text = plain(digest(store, config, config.channels[0], "weekly 2026-11-22"))
     assert "11月16日(月)〜11月22日(日) の1週間の動き" in text
-    assert "投稿は336件でした（直近4週間の平均336件に対してほぼ横ばい）" in text
+    assert "投稿は336件でした（直近4週間の週平均336件に比べてほぼ横ばい）" in text
 
 
 # ------------------------------------------------------------------ when
