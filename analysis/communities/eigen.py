@@ -69,7 +69,8 @@ def largest(
         high = max(values[-1], min(values[0] - 0.1 * (values[0] - low), -1.0 if above is None else above))
         values, vectors, residuals = _ritz(matrix, _filtered(matrix, vectors, low, high, values[0]))
         last, found = found, wanted if above is None else int((values > above).sum())
-        if found == width or (found == last and (residuals[:found] < tolerance).all()):
+        settled = above is None or found == last
+        if found == width or (settled and (residuals[:found] < tolerance).all()):
             break
     return values, vectors
 

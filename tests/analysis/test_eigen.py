@@ -14,7 +14,7 @@ from analysis.graph import Builder, Interactions
 
 def planted(groups: int, size: int, inside: float, between: float, seed: int) -> sparse.csr_matrix:
     graph = nx.planted_partition_graph(groups, size, inside, between, seed=seed)
-    return sparse.csr_matrix(nx.to_scipy_sparse_array(graph, format="csr", dtype=float))
+    return sparse.csr_matrix(nx.to_scipy_sparse_array(graph, format="csr", dtype=np.dtype(float)))
 
 
 def test_normalised_is_the_definition() -> None:
@@ -26,7 +26,7 @@ def test_normalised_is_the_definition() -> None:
 
 def test_normalised_without_regularisation_is_networkx() -> None:
     graph = nx.karate_club_graph()
-    matrix = sparse.csr_matrix(nx.to_scipy_sparse_array(graph, weight=None, format="csr", dtype=float))
+    matrix = sparse.csr_matrix(nx.to_scipy_sparse_array(graph, weight=None, format="csr", dtype=np.dtype(float)))
     laplacian = nx.normalized_laplacian_matrix(graph, weight=None).toarray()
     assert eigen.normalised(matrix, 0.0).toarray() == pytest.approx(np.eye(34) - laplacian, abs=1e-6)
 
@@ -67,7 +67,7 @@ def test_near_vectors_lead_to_the_same_values() -> None:
 
 def test_a_bipartite_graph_keeps_its_negative_half_out() -> None:
     matrix = sparse.csr_matrix(
-        nx.to_scipy_sparse_array(nx.complete_bipartite_graph(80, 120), format="csr", dtype=float)
+        nx.to_scipy_sparse_array(nx.complete_bipartite_graph(80, 120), format="csr", dtype=np.dtype(float))
     )
     values, _ = eigen.largest(eigen.normalised(matrix, 1e-9), 2, tolerance=1e-3)
     assert values[0] == pytest.approx(1, abs=1e-3) and values[1] == pytest.approx(0, abs=0.05)
