@@ -26,7 +26,7 @@ from store import Store
 from store.records import Signal, iso
 
 DAY = 86_400
-GROWN = 1.05  # times the reshares of the forecast before, from which another one is made
+GROWN = 1.1  # times the reshares of the forecast before, from which another one is made
 Ints = NDArray[np.int64]
 
 _EDGES = """

@@ -24,7 +24,7 @@ from store.records import Rule, Signal
 from store.topic_hours import Bins
 
 MOST = Sensitivity.HIGH  # the most sensitive: where it is silent, the others are
-NEAR = 0.8  # of its bounds
+NEAR = 0.9  # of its bounds
 RECENT_ROWS = 8
 LATE, FEW = 0.1, 2  # share, and number, of the last two hours' posts that may still be missing in a calm step
 DAY = 86_400
@@ -111,7 +111,7 @@ class TrendReplay:
         near, state = {}, {}
         for rule in RULES:
             trends, bound = self._judge(bins, rule).trends, self._bound(rule, MOST)
-            lower = Hysteresis(NEAR * bound.open, NEAR * bound.close, bound.calm + 2 * STEP, 0)
+            lower = Hysteresis(NEAR * bound.open, NEAR * bound.close, bound.calm + STEP, 0)
             near[rule], state[rule] = incidents(trends.time, trends.surprise, lower)[1], trends.state
         return _Screen(bins, first, near, state)
 

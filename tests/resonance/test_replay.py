@@ -50,6 +50,12 @@ def store(calm: Path, tmp_path: Path) -> Iterator[Filled]:
     filled.close()
 
 
+@pytest.fixture(autouse=True)
+def short_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four hours before the period are enough here; a day is the product's."""
+    monkeypatch.setattr("resonance.replay.run.LEAD", 4 * H)
+
+
 def run(filled: Filled, hours: float, begin: datetime = END) -> Replayed:
     return replay(filled.store, filled.settings, filled.settings.topics, begin, begin + hours * H)
 
