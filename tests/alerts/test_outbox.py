@@ -2,6 +2,7 @@
 
 import os
 import signal as signals
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,7 @@ from alerts.outbox import deliver, resend
 from alerts.sample import send_test
 from sandbox.receivers import SlackReceiver
 from store.db import Store
+from store.migrations import scripts, statements
 from tests.alerts.alert_cases import NOW, settings_of, signal, surge
 from tests.alerts.test_slack import http, peer
 
@@ -233,6 +235,7 @@ from pathlib import Path
 from datetime import timedelta
 from alerts import outbox, send, slack
 from store.db import Store
+from store.migrations import scripts, statements
 from tests.alerts.alert_cases import NOW, settings_of
 
 def die(*args, **kwargs):
@@ -327,3 +330,26 @@ def test_a_webhook_has_no_threads_and_hears_of_beginning_and_end_only(store, sla
         apply(store, settings, [signal(series=(), **changes)], NOW + timedelta(minutes=at))
         deliver(store, settings, NOW + timedelta(minutes=at))
     assert [r[0] for r in rows(store, "kind")] == ["opened", "resolved"] and len(slack.messages) == 2
+
+
+def test_an_older_files_deliveries_are_kept_whole():
+    older = sqlite3.connect(":memory:")
+    *before, (name, script) = scripts()[:3]
+    for _, step in before:
+        for statement in statements(step):
+            older.execute(statement)
+    older.execute(
+        "INSERT INTO deliveries (id, incident_id, channel, kind, state, attempts, created_at, not_before, sent_at, "
+        "peer_ref, error, rolled_into) VALUES (7, 3, 'team', 'opened', 'maybe_sent', 2, 'a', 'b', 'c', 'd', 'e', 9)"
+    )
+    for statement in statements(script):
+        older.execute(statement)
+    assert name == "0003_deliveries"
+    columns = "id, incident_id, channel, kind, note_id, about, state, attempts, asked, held, created_at, not_before"
+    assert older.execute(f"SELECT {columns}, sent_at, peer_ref, error, rolled_into FROM deliveries").fetchall() == [
+        (7, 3, "team", "opened", 0, "", "maybe_sent", 2, 0, 0, "a", "b", "c", "d", "e", 9)
+    ]
+    indexes = {row[0] for row in older.execute("SELECT name FROM sqlite_master WHERE tbl_name = 'deliveries'")}
+    assert {"deliveries_once", "deliveries_digest", "deliveries_state"} <= indexes
+    assert older.execute("SELECT name FROM sqlite_master WHERE name = 'deliveries_before'").fetchone() is None
+    older.close()
