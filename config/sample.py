@@ -49,4 +49,7 @@ daily_budget_usd = 5
 # password = "env:SMTP_PASSWORD"
 # sender = "Resonance <resonance@example.com>"
 # recipients = ["social@example.com"]
+
+# [health]
+# port = 9464                      # /healthz for a watchdog and /metrics for Prometheus, on 127.0.0.1 only
 """

@@ -260,6 +260,12 @@ class Schedule(Table):
     housekeeping: Minutes = Field(720, description="Retention, thinning of old runs.")
 
 
+class Health(Table):
+    """Health of the daemon over HTTP, on loopback only."""
+
+    port: int = Field(0, ge=0, le=65535, description="Port of `/healthz` and `/metrics` on 127.0.0.1; 0: none.")
+
+
 class Model(Table):
     """The sentiment model."""
 
@@ -289,6 +295,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Field(Alerts(), description="When and how people are told.")
     schedule: Schedule = Field(Schedule(), description="How often work is done.")
     model: Model = Field(Model(), description="The sentiment model.")
+    health: Health = Field(Health(), description="Health of the daemon over HTTP.")
 
     @classmethod
     def settings_customise_sources(

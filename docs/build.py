@@ -109,6 +109,7 @@ def configuration() -> str:
         ("`[alerts]`", _model("alerts")),
         ("`[schedule]`", _model("schedule")),
         ("`[model]`", _model("model")),
+        ("`[health]`", _model("health")),
     ]
     for title, model in tables:
         parts += _table(title, model)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,8 +27,10 @@ from collector.base import Source
 from config import Settings
 from resonance import cycle
 from resonance.app import utc_now
+from resonance.health import HealthServer
 from resonance.jobs import recorded, waiting_until
 from resonance.pipeline.score import is_waiting
+from resonance.systemd import READY, STOPPING, WATCHDOG, notify, watchdog_seconds
 from store import Store
 
 log = structlog.get_logger()
@@ -53,13 +56,20 @@ class Daemon:
 
     def run(self) -> int:
         """Block until a signal; returns the exit code. The caller holds the InstanceLock."""
-        self._listen()
-        self._schedule()
-        self.scheduler.start()
-        log.info("started", pid=os.getpid(), database=str(self.store.path), sources=[s.name for s in self.sources])
-        self.stop.wait()
-        self._drain()
+        with self._health():
+            self._listen()
+            self._schedule()
+            self.scheduler.start()
+            log.info("started", pid=os.getpid(), database=str(self.store.path), sources=[s.name for s in self.sources])
+            notify(READY)
+            self.stop.wait()
+            notify(STOPPING)
+            self._drain()
         return 0
+
+    def _health(self) -> AbstractContextManager[object]:
+        port = self.settings.health.port
+        return HealthServer(self.store, self.settings, utc_now, port) if port else nullcontext()
 
     def _listen(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,6 +96,8 @@ class Daemon:
             self._add("digest", every.digest, "alert", self._digest, 45)
         if self.buttons is not None:
             self._add("buttons", 1, "default", self._buttons, 5)
+        if seconds := watchdog_seconds():  # said by the scheduler: when it hangs, systemd starts the service again
+            self.scheduler.add_job(notify, "interval", seconds=seconds, args=[WATCHDOG], id="watchdog")
         self._add("housekeeping", every.housekeeping, "work", self._housekeeping, 300)
 
     def _add(self, name: str, minutes: float, role: str, work: Callable[[datetime], object], first: float) -> None:

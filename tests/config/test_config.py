@@ -103,6 +103,7 @@ def test_the_sample_is_valid_and_every_commented_table_too() -> None:
     channels = SAMPLE[SAMPLE.index("# [[channels]]") :].replace("# ", "")
     settings = parse(SAMPLE[: SAMPLE.index("# [[channels]]")] + channels)
     assert [channel.name for channel in settings.channels] == ["social-team", "mail"]
+    assert settings.health.port == 9464 and parse(SAMPLE).health.port == 0
 
 
 def test_channels_of_a_topic() -> None:
