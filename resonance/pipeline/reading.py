@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from analysis.graph import Builder, Interactions
+import numpy as np
+
+from analysis.graph import MENTION, UNKNOWN, Builder, Interactions
 from analysis.influence.exclude import Exclusions
 from analysis.influence.giveaway import is_giveaway
 from config import Topic
@@ -79,13 +82,24 @@ def exclusions(
         own=frozenset(row[0] for piece in accounts for row in piece if keys_of(Account(*row), row[0]) & own),
         bots=frozenset(row[0] for piece in bots for row in piece),
         coordinated=coordinated,
-        giveaways=frozenset(post for post, text in _texts(store, topic, set(found.items)) if is_giveaway(text)),
+        giveaways=frozenset(post for post, text in _texts(store, topic, _posts(found)) if is_giveaway(text)),
     )
 
 
-def _texts(store: Store, topic: Topic, wanted: Collection[str]) -> Iterator[tuple[str, str]]:
-    sql = "SELECT p.id, p.text FROM matches m JOIN posts p ON p.id = m.post_id WHERE m.topic = ?"
-    return ((post, text) for piece in pieces(store, sql, (topic.slug,)) for post, text in piece if post in wanted)
+def _posts(found: Interactions) -> list[str]:
+    """Posts that were reacted to; the item of a mention is the mention itself."""
+    codes = np.unique(found.item[(found.item != UNKNOWN) & (found.kind != MENTION)])
+    return [found.items[code] for code in codes.tolist()]
+
+
+def _texts(store: Store, topic: Topic, posts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    sql = (
+        "SELECT p.id, p.text FROM posts p WHERE p.id IN (SELECT value FROM json_each(?)) "
+        "AND EXISTS (SELECT 1 FROM matches m WHERE m.topic = ? AND m.post_id = p.id)"
+    )
+    for begin in range(0, len(posts), PIECE):
+        for piece in pieces(store, sql, (json.dumps(posts[begin : begin + PIECE]), topic.slug)):
+            yield from piece
 
 
 def moment(text: str) -> datetime:
