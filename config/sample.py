@@ -51,5 +51,5 @@ daily_budget_usd = 5
 # recipients = ["social@example.com"]
 
 # [health]
-# port = 9464                      # /healthz for a watchdog and /metrics for Prometheus, on 127.0.0.1 only
+# port = 9464
 """
