@@ -38,6 +38,9 @@ daily_budget_usd = 5
 # type = "slack"
 # name = "social-team"
 # webhook_url = "env:SLACK_WEBHOOK_URL"
+# # or, for threads, charts and updates in place: a bot token and the channel's id
+# # bot_token = "env:SLACK_BOT_TOKEN"
+# # channel = "C0123456789"
 
 # [[channels]]
 # type = "email"
