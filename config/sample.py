@@ -34,13 +34,11 @@ bearer_token = "env:X_BEARER_TOKEN"
 daily_budget_usd = 5
 
 # Where alerts go. Without a channel they stand in the database and in `resonance alerts list`.
+# For threads, charts and buttons in Slack, `bot_token` and `channel` (its id) take the place of webhook_url.
 # [[channels]]
 # type = "slack"
 # name = "social-team"
 # webhook_url = "env:SLACK_WEBHOOK_URL"
-# # or, for threads, charts and updates in place: a bot token and the channel's id
-# # bot_token = "env:SLACK_BOT_TOKEN"
-# # channel = "C0123456789"
 
 # [[channels]]
 # type = "email"

@@ -63,7 +63,7 @@ def test_examples_use_options_that_exist() -> None:
 
 
 def test_the_verbs_are_those_of_the_contract() -> None:
-    assert set(VERBS) == {"init", "check", "run", "status", "demo", "import", "analyse", "alerts"}
+    assert set(VERBS) == {"init", "check", "run", "status", "demo", "import", "analyse", "alerts", "picture"}
     group = dict(ALL)
     assert set(group[("analyse",)].list_commands(click.Context(cli))) == {  # type: ignore[attr-defined]
         "sentiment", "spikes", "cascades", "influence", "coordination",
