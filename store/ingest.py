@@ -56,6 +56,7 @@ class _Writer:
         self.moment = now
         self.saved = Saved()
         self.changes: list[tuple[str, str]] = []
+        self.fresh: set[str] = set()
         self.left_out: set[str] = set()
         """Posts of the page that belong to nothing here: what they refer to and react to is not kept either."""
 
@@ -122,17 +123,18 @@ class _Writer:
             gone.add(removal.subject_id)
         return gone
 
-    def _opt_outs(self, accounts: Iterable[Account]) -> set[str]:
+    def _opt_outs(self, accounts: Sequence[Account]) -> set[str]:
         gone = set()
         for account in accounts:
             if account.opted_out or account.protected:
                 reason = account.opted_out or "protected"
                 self.saved.removed += purge_account(self.connection, account.id, reason, self.moment)
                 gone.add(account.id)
-            elif not self.imported:  # public again; an archive tells of the past
-                self.connection.execute(
-                    "DELETE FROM tombstones WHERE subject_id = ? AND reason = 'protected'", (account.id,)
-                )
+        if not self.imported:  # public again; an archive tells of the past
+            public = {account.id for account in accounts} - gone
+            sql = "SELECT subject_id FROM tombstones WHERE reason = 'protected' AND subject_id IN"
+            again = _among(self.connection, sql, public)
+            self.connection.executemany("DELETE FROM tombstones WHERE subject_id = ?", [(i,) for i in again])
         return gone
 
     def _entombed(self, page: Page) -> set[str]:
@@ -169,25 +171,28 @@ class _Writer:
         for known_author in _rows(self.connection, "SELECT id, network, handle FROM accounts WHERE id IN", authors):
             accounts[known_author["id"]] = Account(*known_author)
         kept: set[str] = set()
+        sources: list[tuple[object, ...]] = []
+        found: list[tuple[object, ...]] = []
         for post in sorted(posts, key=lambda p: p.reference):  # what came along is kept for those that are kept
             matches = self.matchers.match(post, accounts.get(post.author_id or ""))
-            row = stored.get(post.id)
+            row = self._row(post.id) if post.id in kept else stored.get(post.id)
             if row is None and not self._wanted(post, matches, known, wanted):
                 self.saved.skipped += not post.reference
                 self.left_out.add(post.id)
                 continue
             if row is None:
                 self._insert(post)
-                stored[post.id] = self._row(post.id)
             elif row["removed_at"] is None:
                 self._update(post, row)
             kept.add(post.id)
             if not post.reference:
                 known.add(post.id)
                 wanted.update(i for i in (post.reply_to_id, post.quote_of_id, post.conversation_id) if i)
-            self._source(post)
+            sources.append((post.source, post.native_id, post.id, self.now))
             if not post.reference:
-                self._matches(post, matches)
+                found += [(m.topic, post.id, iso(post.created_at), m.own, m.topic, self.now) for m in matches]
+        self._sources(sources)
+        self._matches(found)
         return kept
 
     def _wanted(self, post: Post, matches: Sequence[Match], known: set[str], wanted: set[str]) -> bool:
@@ -195,11 +200,11 @@ class _Writer:
             return True
         return not post.reference and not known.isdisjoint((post.reply_to_id, post.quote_of_id, post.conversation_id))
 
-    def _source(self, post: Post) -> None:
-        self.connection.execute(
+    def _sources(self, rows: Sequence[tuple[object, ...]]) -> None:
+        self.connection.executemany(
             "INSERT INTO post_sources (source, native_id, post_id, first_seen) VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO NOTHING",
-            (post.source, post.native_id, post.id, self.now),
+            rows,
         )
 
     def _row(self, post_id: str) -> sqlite3.Row:
@@ -220,6 +225,7 @@ class _Writer:
             ),
         )
         self._index(cursor.lastrowid, post)
+        self.fresh.add(post.id)
         self.saved.new_posts += not post.reference
         self.changes.append(("post", post.id))
 
@@ -252,18 +258,13 @@ class _Writer:
         body = bigrams(f"{post.spoiler}\n{post.text}" if post.spoiler else post.text)
         self.connection.execute("INSERT OR REPLACE INTO post_search (rowid, body) VALUES (?, ?)", (pk, body))
 
-    def _matches(self, post: Post, matches: Sequence[Match]) -> None:
-        for match in matches:
-            done = self.connection.execute(
-                "INSERT INTO matches (topic, post_id, created_at, own, version, matched_at) "
-                "SELECT ?, ?, ?, ?, COALESCE((SELECT version FROM topics WHERE slug = ?), 1), ? "
-                "WHERE NOT EXISTS (SELECT 1 FROM matches WHERE topic = ? AND post_id = ?)",
-                (
-                    *(match.topic, post.id, iso(post.created_at), match.own, match.topic, self.now),
-                    *(match.topic, post.id),
-                ),
-            )
-            self.saved.matched += done.rowcount
+    def _matches(self, rows: Sequence[tuple[object, ...]]) -> None:
+        done = self.connection.executemany(
+            "INSERT INTO matches (topic, post_id, created_at, own, version, matched_at) "
+            "VALUES (?, ?, ?, ?, COALESCE((SELECT version FROM topics WHERE slug = ?), 1), ?) ON CONFLICT DO NOTHING",
+            rows,
+        )
+        self.saved.matched += max(done.rowcount, 0)
 
     def _interactions(self, interactions: Sequence[Interaction]) -> None:
         for i in interactions:
@@ -293,7 +294,7 @@ class _Writer:
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (m.post_id, iso(m.observed_at), m.observer, m.likes, m.reshares, m.replies, m.quotes, m.views),
             )
-            if done.rowcount and self._moved(m):
+            if done.rowcount and (m.post_id in self.fresh or self._moved(m)):
                 self.changes.append(("metrics", m.post_id))
 
     def _moved(self, m: Metrics) -> bool:

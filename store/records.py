@@ -11,7 +11,7 @@ InteractionKind = Literal["reshare", "quote", "reply", "mention"]
 
 def iso(moment: datetime) -> str:
     """`2026-11-22T09:30:00Z`: UTC, whole seconds; the only way times are written into the store."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def from_iso(text: str) -> datetime:
