@@ -21,7 +21,6 @@ from training.sentiment.data import CORPUS, Row, corpus, read_rows, to_eight
 
 FELT = 0.25
 """From here on an emotion counts as named: F1 is best at half of its own best value (Lipton et al., 2014)."""
-LEARNED = Path(__file__).with_name("learned.json")
 
 
 def macro(truth: Sequence[str], said: Sequence[str]) -> tuple[float, float]:
@@ -41,15 +40,9 @@ def micro_f1(truth: np.ndarray, said: np.ndarray) -> float:
     return 2 * hits / max(1.0, float(truth.sum() + said.sum()))
 
 
-def unlearned(folder: Path) -> list[Row]:
-    """The corpus' development rows but those that learned.json names: the present model has learned them."""
-    learned = set(json.loads(LEARNED.read_text(encoding="utf-8"))) if LEARNED.exists() else set()
-    return [row for row in corpus(folder, True) if row["id"] not in learned]
-
-
 def sets(data: Path, folder: Path) -> dict[str, list[Row]]:
     """Held-out posts by name; of GoEmotions' development part every fourth comment."""
-    development = unlearned(folder)
+    development = corpus(folder, True)
     found = {
         **{name: [r for r in development if r["batch"] == name] for name in sorted({r["batch"] for r in development})},
         "goemotions.dev": list(read_rows(data / "emotion" / "goemotions.dev.jsonl.gz"))[::4],
@@ -88,7 +81,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="where to write the corpus' development rows")
     given = parser.parse_args()
     if given.write:
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in unlearned(given.corpus))
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in corpus(given.corpus, True))
         given.write.write_text("".join(lines), encoding="utf-8")
     for folder in given.folders:
         print(folder)
