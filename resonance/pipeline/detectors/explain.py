@@ -175,7 +175,7 @@ def _point(bins: Bins, values: Sequence[int], totals: Sequence[int] | None, band
             return at, None, band[0], None, None
         return at, round(sum(values[rows]) / covered.sum() * scale, 2), band[0], band[1], band[2]
     total = sum(totals[rows])
-    if covered.mean() < 0.5 or not total or expected is None:
+    if covered.mean() < 0.5 or total < SHARED // 2 or expected is None:
         return at, None, expected, None, None
     spread = 2 * float(np.sqrt(expected * (1 - expected) / total))
     share = round(sum(values[rows]) / total, 4)
