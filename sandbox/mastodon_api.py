@@ -16,7 +16,7 @@ from sandbox.limits import RateLimiter
 from sandbox.mastodon_handlers import ROUTES, Call, Handler, Refusal
 from sandbox.mastodon_index import InstanceView
 from sandbox.mastodon_instance import ACCESS
-from sandbox.server import JSON, HttpServer
+from sandbox.server import JSON
 from sandbox.world import World
 
 MASTODON_TOKEN = "sandbox-mastodon-token"
@@ -84,9 +84,3 @@ class MastodonApi:
 
 async def _unknown_path(request: Request, error: Exception) -> Response:
     return JSON({"error": "Record not found"}, 404)
-
-
-def serve_mastodon(world: World, clock: Clock, instance: str = INSTANCE, **options: Any) -> HttpServer:
-    """One instance of a world on loopback, started; the options are those of `MastodonApi`."""
-    api = MastodonApi(world, clock, instance, **options)
-    return HttpServer(api.app, clock, api.faults, api.name).start()

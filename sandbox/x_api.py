@@ -13,7 +13,7 @@ from starlette.routing import Route
 from sandbox.faults import FaultPlan, error_body, rate_headers, usage_capped
 from sandbox.index import Clock, Indexes
 from sandbox.limits import RateLimiter
-from sandbox.server import JSON, HttpServer
+from sandbox.server import JSON
 from sandbox.world import World
 from sandbox.x_handlers import ROUTES, Call, Handler, Usage
 from sandbox.x_index import XIndex
@@ -97,9 +97,3 @@ class XApi:
 
 async def _unknown_path(request: Request, error: Exception) -> Response:
     return JSON(error_body("x", 404), 404)
-
-
-def serve_x(world: World, clock: Clock, **options: Any) -> HttpServer:
-    """The X API of a world on loopback, started; the options are those of `XApi`."""
-    api = XApi(world, clock, **options)
-    return HttpServer(api.app, clock, api.faults, "x").start()

@@ -10,7 +10,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -189,10 +188,3 @@ class Store:
                 connection.close()
             self._all.clear()
         self._local = threading.local()
-
-
-def utc(moment: datetime) -> datetime:
-    """The moment in UTC; a time without a zone is a bug and raises ValueError."""
-    if moment.tzinfo is None:
-        raise ValueError("times carry a zone here")
-    return moment.astimezone(UTC)

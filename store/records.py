@@ -195,7 +195,7 @@ class Signal:
     low: float | None = None
     high: float | None = None
     confidence: float = 0.0
-    """0..1: how sure the detector is that this is not chance."""
+    """0..1, how far beyond chance; a trend has 0.5 where its alert begins. No measured frequency of being right."""
     severity: Severity = "warning"
     evidence: tuple[tuple[str, float], ...] = ()
     """Post ids with their weights, the most telling first."""

@@ -43,13 +43,6 @@ def received(target: IntArray, weights: FloatArray, size: int) -> FloatArray:
     return np.bincount(target, weights, minlength=size).astype(float)
 
 
-def activity(interactions: Interactions) -> FloatArray:
-    """How many distinct accounts each account reacted to, shape (a,)."""
-    size = len(interactions.accounts)
-    source, _, _ = distinct_pairs(interactions.source, interactions.target, size)
-    return np.bincount(source, minlength=size).astype(float)
-
-
 def not_negative(interactions: Interactions, prior: float = 5.0) -> tuple[FloatArray, bool]:
     """Share of each account's replies and quotes that are not negative, and whether any sentiment is known.
 

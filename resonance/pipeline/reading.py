@@ -16,7 +16,7 @@ from analysis.influence.giveaway import is_giveaway
 from config import Topic
 from store import Store
 from store.matching import account_key, keys_of
-from store.records import Account, from_iso, iso
+from store.records import Account, iso
 
 PIECE = 10_000  # rows read at a time
 
@@ -100,8 +100,3 @@ def _texts(store: Store, topic: Topic, posts: Sequence[str]) -> Iterator[tuple[s
     for begin in range(0, len(posts), PIECE):
         for piece in pieces(store, sql, (json.dumps(posts[begin : begin + PIECE]), topic.slug)):
             yield from piece
-
-
-def moment(text: str) -> datetime:
-    """A time of the store."""
-    return from_iso(text)

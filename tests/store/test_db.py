@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from store import SchemaTooNew, Store, StoreCorrupt, StoreError, StoreReadOnly
-from store.db import utc
 from store.errors import StoreBusy, StoreForeign, StoreFull, translated
 from store.migrations import SCHEMA_VERSION, statements
 
@@ -135,8 +133,3 @@ def test_statements_are_cut_where_sql_ends() -> None:
     script = "-- a title; with a semicolon\nCREATE TABLE a ( -- why;\n b TEXT DEFAULT ';' -- x\n);\n\nSELECT 1;\n"
     found = list(statements(script))
     assert len(found) == 2 and found[0].startswith("CREATE TABLE") and found[1] == "SELECT 1;"
-
-
-def test_times_carry_a_zone() -> None:
-    with pytest.raises(ValueError, match="zone"):
-        utc(datetime(2026, 1, 1))

@@ -110,7 +110,7 @@ def _signal(topic: Topic, series: Series, opened: int, down: bool, active: bool)
         expected=expected,
         low=low,
         high=high,
-        confidence=_confidence(float(trends.score[opened : last + 1].max())),
+        confidence=float(trends.score[opened : last + 1].max()),
         facts={
             "direction": "down" if down else "up",
             "timezone": topic.timezone,
@@ -119,11 +119,6 @@ def _signal(topic: Topic, series: Series, opened: int, down: bool, active: bool)
         },
         evidence_at=series.bins.times[newest] + BIN,
     )
-
-
-def _confidence(score: float) -> float:
-    """A detector's score as the chance that an alert is right: 3 in 4 at its bound (0.5), as on development data."""
-    return 1 - (1 - score) ** 2
 
 
 def _opening(trends: Trends, last: int) -> int:
