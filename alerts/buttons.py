@@ -121,20 +121,12 @@ def _act(store: Store, action: Mapping[str, Any], by: str, now: datetime) -> boo
         if name == "ack" and found.state == "open":
             people.acknowledge(store, found.id, by, now)
             return True
-        if name in ("helpful", "false_alarm") and not _said(store, found.id, by, name):
-            people.feedback(store, found.id, "helpful" if name == "helpful" else "false_alarm", by, "", now)
-            return True
+        if name in ("helpful", "false_alarm"):
+            verdict: people.Verdict = "helpful" if name == "helpful" else "false_alarm"
+            return people.feedback(store, found.id, verdict, by, "", now).noted
     except AlertError:
         return False
     return False
-
-
-def _said(store: Store, incident_id: int, by: str, verdict: str) -> bool:
-    """Is this the newest word of that person already?"""
-    newest = store.one(
-        "SELECT verdict FROM feedback WHERE incident_id = ? AND by = ? ORDER BY id DESC LIMIT 1", (incident_id, by)
-    )
-    return bool(newest == verdict)
 
 
 def _why(error: Exception) -> str:

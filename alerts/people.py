@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -60,18 +62,37 @@ def reopen(store: Store, incident_id: int, by: str, now: datetime) -> None:
         follow(db, incident_id, add_note(db, incident_id, "reopened", line(by), "", now), now)
 
 
-def feedback(store: Store, incident_id: int, verdict: Verdict, by: str, note: str, now: datetime) -> Moved | None:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an answer: whether it was news, and the threshold that it moved."""
+
+    noted: bool
+    moved: Moved | None = None
+
+
+def feedback(store: Store, incident_id: int, verdict: Verdict, by: str, note: str, now: datetime) -> Answer:
     """Somebody says whether it helped; the newest word counts, and moves the threshold of its rule on its topic.
 
-    Raises UnknownIncident, ValueError.
+    The same word of the same person again is no news, unless it brings a note. Raises UnknownIncident, ValueError.
     """
     if verdict not in ("helpful", "false_alarm"):
         raise ValueError("a verdict is helpful or false_alarm")
+    by = line(by)
     with store.write() as db:
-        moved = learn(db, state_of(db, incident_id), verdict, by, now)
+        subject = state_of(db, incident_id)
+        if not note and _newest_word(db, incident_id, by) == verdict:
+            return Answer(False)
+        moved = learn(db, subject, verdict, by, now)
         db.execute(
             "INSERT INTO feedback (incident_id, at, by, verdict, note) VALUES (?, ?, ?, ?, ?)",
-            (incident_id, iso(now), line(by), verdict, line(note, 1000)),
+            (incident_id, iso(now), by, verdict, line(note, 1000)),
         )
-        follow(db, incident_id, add_note(db, incident_id, "feedback", line(by), verdict, now), now)
-    return moved
+        follow(db, incident_id, add_note(db, incident_id, "feedback", by, verdict, now), now)
+    return Answer(True, moved)
+
+
+def _newest_word(db: sqlite3.Connection, incident_id: int, by: str) -> str | None:
+    row = db.execute(
+        "SELECT verdict FROM feedback WHERE incident_id = ? AND by = ? ORDER BY id DESC LIMIT 1", (incident_id, by)
+    ).fetchone()
+    return None if row is None else str(row["verdict"])

@@ -10,6 +10,7 @@ from threading import Event
 from alerts.buttons import Buttons
 from alerts.digest import queue_digests
 from alerts.outbox import deliver
+from alerts.thresholds import fade
 from analysis.sentiment.scorer import load
 from collector.base import Source
 from collector.errors import BudgetSpent, CollectorError, Deferred, RateLimited, UsageCapped
@@ -108,6 +109,7 @@ def alert_job(store: Store, settings: Settings, now: datetime) -> Job:
     hours_job(store, settings, now)
     with recorded(store, "alert", now) as job:
         cascades = follow_cascades(store, settings, now)
+        fade(store, now)
         changes = raise_alerts(store, settings, now)
         opened = sum(change.kind == "opened" for change in changes)
         job.result = f"{cascades} cascades followed, {opened} incidents opened, {len(changes) - opened} other changes"

@@ -170,15 +170,15 @@ def feedback(config: Path | None, db: Path | None, by: str | None, incident_id: 
     word: people.Verdict = "helpful" if verdict == "helpful" else "false_alarm"
     store, _ = opened(config, db)
     try:
-        moved = people.feedback(store, incident_id, word, who(by), note, now())
+        answer = people.feedback(store, incident_id, word, who(by), note, now())
     finally:
         store.close()
-    click.echo("Thank you: noted.")
-    if moved is not None:
+    click.echo("Thank you: noted." if answer.noted else "You had said so already: nothing changes.")
+    if (moved := answer.moved) is not None:
         often = "rarer" if moved.after > moved.before else "more frequent"
         click.echo(
             f"{moved_words(moved)} alerts of this kind will be {often}. "
-            "`resonance alerts thresholds` shows it and takes it back."
+            f"`resonance alerts thresholds --revert {moved.change}` takes it back."
         )
 
 

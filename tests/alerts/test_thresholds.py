@@ -1,6 +1,7 @@
 """Answers move thresholds: in small steps, within bounds, once for each incident, and back again."""
 
-from math import exp
+from datetime import timedelta
+from math import exp, log
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from alerts import people, thresholds
 from alerts.errors import NotPossible
 from alerts.incidents import apply
-from alerts.thresholds import DOWN, HIGHEST, LOWEST, UP, factor
+from alerts.thresholds import DOWN, FADE_AFTER, HIGHEST, LOWEST, UP, factor, fade
 from store.db import Store
 from tests.alerts.alert_cases import NOW, settings_of, signal
 
@@ -18,8 +19,8 @@ def incidents(store, count, rule="viral_cascade", **changes):
     apply(store, settings_of(), [signal(rule, subject=f"x:{n}", series=(), **changes) for n in range(count)], NOW)
 
 
-def answer(store, incident_id, verdict, by="hanako"):
-    return people.feedback(store, incident_id, verdict, by, "", NOW)
+def answer(store, incident_id, verdict, by="hanako", at=NOW):
+    return people.feedback(store, incident_id, verdict, by, "", at).moved
 
 
 def now(store):
@@ -103,3 +104,52 @@ def test_it_ends_at_the_bounds(store):
     with store.write() as db:
         db.execute("UPDATE threshold_changes SET after = 9.0")
     assert now(store) == HIGHEST, "a hand in the database cannot exceed them either"
+
+
+def later(times, days=0):
+    return NOW + times * FADE_AFTER + timedelta(days=days)
+
+
+@pytest.mark.parametrize(("verdict", "count"), [("false_alarm", 12), ("helpful", 9)])
+def test_what_nobody_speaks_about_fades_by_half_a_month_until_it_is_gone(store, verdict, count):
+    incidents(store, count)
+    for n in range(1, count + 1):
+        answer(store, n, verdict)
+    start = log(now(store))
+    assert fade(store, later(1, days=-1)) == [] and log(now(store)) == start, "not before a month has passed"
+    (moved,) = fade(store, later(1))
+    assert log(moved.after) == pytest.approx(start / 2, abs=2e-4)
+    assert fade(store, later(1)) == [], "once a month"
+    for times in range(2, 8):
+        fade(store, later(times))
+    assert now(store) == 1.0 and fade(store, later(9)) == []
+    reasons = {row["reason"] for row in thresholds.listed(store) if row["reason"].startswith("faded")}
+    assert reasons == {"faded: no answer for 30 days"}, "every step is shown"
+
+
+def test_an_answer_ends_the_rest_and_a_fading_can_be_taken_back(store):
+    incidents(store, 3)
+    answer(store, 1, "false_alarm")
+    before = now(store)
+    (moved,) = fade(store, later(1))
+    thresholds.revert(store, moved.change, later(1))
+    assert now(store) == before
+    assert fade(store, later(1, days=29)) == [], "taking it back is a word too"
+    answer(store, 2, "helpful", at=later(1, days=29))
+    assert fade(store, later(2)) == []
+
+
+def test_a_changed_mind_takes_back_no_more_than_is_left(store):
+    incidents(store, 1)
+    answer(store, 1, "false_alarm")
+    fade(store, later(1))
+    answer(store, 1, "helpful", at=later(1, days=1))
+    assert now(store) == pytest.approx(exp(-DOWN), abs=2e-4)
+
+
+def test_a_topic_fades_by_itself(store):
+    incidents(store, 1)
+    apply(store, settings_of(), [signal("volume_spike")], NOW)
+    answer(store, 1, "false_alarm")
+    answer(store, 2, "false_alarm", at=later(0, days=20))
+    assert [moved.rule for moved in fade(store, later(1))] == ["viral_cascade"]
