@@ -47,13 +47,13 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
         [row("held comment", emotions=["joy"]), row("oh", emotions=["love"])],
     )
     write(sets / "emotion/xed.jsonl.gz", [row("line", emotions=[])])
-    japanese = [row("神アプデ", id="ja-a-1", batch="ja-a", lang="ja", label="positive", emotions=["joy"])]
-    japanese.append(row("皮肉", id="ja-a-2", batch="ja-a", lang="ja", label="negative", emotions=[]))
-    write(corpus / "ja-a.jsonl", japanese)
-    write(corpus / "ja-d.jsonl", [row("皮肉", id="ja-d-1", batch="ja-d", lang="ja", label="negative", emotions=[])])
-    english = [row(f"post {i}", id=f"en-a-{i:04}", batch="en-a", label="neutral", emotions=[]) for i in range(1, 13)]
-    write(corpus / "en-a.jsonl", english)
-    (tmp_path / "split.json").write_text('{"development": ["ja-d"]}')
+    ours = [row("神アプデ", id="ja-a-1", batch="ja-a", lang="ja", label="positive", emotions=["joy"])]
+    ours.append(row("皮肉", id="ja-a-2", batch="ja-a", lang="ja", label="negative", emotions=[]))
+    ours.append(row("どっち", id="ja-a-3", batch="ja-a", lang="ja", label=None, emotions=[]))
+    ours.append(row("皮肉", id="ja-d-1", batch="ja-d", lang="ja", label="negative", emotions=[]))
+    ours.append(row("späte", id="en-b-1", batch="en-b", label="neutral", emotions=[]))
+    write(corpus / "corpus.jsonl", ours)
+    (corpus / "split.json").write_text('{"development": ["ja-d"]}')
     return sets, corpus
 
 
@@ -74,9 +74,16 @@ def test_english_of_umsab_and_every_fifth_of_chabsa_are_left_out(folders: tuple[
     assert texts(found, "chabsa") == {f"文{i}" for i in (1, 2, 3, 4, 6, 7, 8, 9)}
 
 
-def test_development_rows_and_their_texts_stay_out_of_an_epoch(folders: tuple[Path, Path]) -> None:
-    corpus = [e.text for e in data.gather(*folders).epoch(1) if e.source == "corpus"]
-    assert sorted(corpus) == sorted(["神アプデ", *(f"post {i}" for i in range(1, 13) if i % 6)])
+def own(examples: list[data.Example]) -> list[str]:
+    return sorted(e.text for e in examples if e.source == "corpus")
+
+
+def test_held_out_and_unsettled_posts_stay_out_of_an_epoch(folders: tuple[Path, Path]) -> None:
+    assert own(data.gather(*folders).epoch(1)) == sorted(["神アプデ", "späte"] * data.COPIES)
+
+
+def test_a_batch_can_be_left_out_of_an_epoch(folders: tuple[Path, Path]) -> None:
+    assert own(data.gather(*folders).epoch(1, without=["en-b"])) == ["神アプデ"] * data.COPIES
 
 
 def test_an_epoch_is_the_same_for_the_same_seed_only(folders: tuple[Path, Path]) -> None:
@@ -88,23 +95,13 @@ def test_an_epoch_is_the_same_for_the_same_seed_only(folders: tuple[Path, Path])
 def test_an_epoch_sees_a_corpus_that_has_grown(folders: tuple[Path, Path]) -> None:
     found = data.gather(*folders)
     before = len(found.epoch(1))
-    write(folders[1] / "ja-b.jsonl", [row("尊い", id="ja-b-1", batch="ja-b", lang="ja", label="positive")])
-    assert len(found.epoch(1)) == before + 1
+    with (folders[1] / "corpus.jsonl").open("a", encoding="utf-8") as corpus:
+        corpus.write(json.dumps(row("尊い", id="ja-b-1", batch="ja-b", lang="ja", label="positive")) + "\n")
+    assert len(found.epoch(1)) == before + data.COPIES
 
 
-@pytest.mark.parametrize(
-    ("given", "held"),
-    [
-        ({"batch": "ja-d", "id": "ja-d-1", "lang": "ja"}, True),
-        ({"batch": "ja-a", "id": "ja-a-6", "lang": "ja"}, False),
-        ({"batch": "en-a", "id": "en-a-0006", "lang": "en"}, True),
-        ({"batch": "en-a", "id": "en-a-0007", "lang": "en"}, False),
-        ({"batch": "en-a", "id": "en-a-odd", "lang": "en"}, False),
-        ({"batch": "mixed", "id": "mixed-12", "lang": "en"}, True),
-    ],
-)
-def test_what_is_development(given: dict[str, str], held: bool) -> None:
-    assert data.is_development(given, frozenset(["ja-d"])) is held
+def test_development_is_whole_batches(folders: tuple[Path, Path]) -> None:
+    assert [r["id"] for r in data.corpus(folders[1], True)] == ["ja-d-1"]
 
 
 def test_emotions_become_plutchiks_eight() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,11 @@ PLUTCHIK: dict[str, tuple[str, ...]] = {
     "optimism": ("anticipation",), "pride": ("joy",), "realization": ("surprise",), "relief": ("joy",),
     "remorse": ("sadness", "disgust"), "sadness": ("sadness",), "surprise": ("surprise",), "neutral": (),
 }  # fmt: skip
-CORPUS = Path(__file__).parent.parent / "corpus" / "batches"
-QUOTAS = {"semeval": 600, "umsab": 700, "chabsa": 80, "goemotions": 700, "xed": 250}
-"""Examples of each public set in one epoch, beside the whole corpus."""
+CORPUS = Path(__file__).parent.parent / "corpus"
+COPIES = 2
+"""How often a post of our own corpus stands in one epoch."""
+QUOTAS = {"semeval": 11_000, "umsab": 7_500, "chabsa": 250, "goemotions": 6_500, "xed": 3_000}
+"""Examples of each public set in one epoch, beside the corpus."""
 
 
 @dataclass(frozen=True)
@@ -76,22 +78,15 @@ def example(row: Row, source: str) -> Example:
 
 # ------------------------------------------------------------------ our own corpus
 def development_batches(folder: Path) -> frozenset[str]:
-    """The batches that the corpus keeps for development: split.json beside its folder `batches`."""
-    return frozenset(json.loads((folder.parent / "split.json").read_text(encoding="utf-8"))["development"])
-
-
-def is_development(row: Row, batches: frozenset[str]) -> bool:
-    """Held out for development: whole batches, and every sixth row of the other English ones."""
-    number = str(row.get("id", "")).rpartition("-")[2]
-    sixth = row.get("lang") == "en" and number.isdigit() and int(number) % 6 == 0
-    return row.get("batch") in batches or sixth
+    """The batches that the corpus keeps for development."""
+    return frozenset(json.loads((folder / "split.json").read_text(encoding="utf-8"))["development"])
 
 
 def corpus(folder: Path, development: bool) -> list[Row]:
-    """The corpus' rows for training, or those for development."""
+    """The rows for training, or those for development, whose label writer and blind reader settled."""
     held = development_batches(folder)
-    rows = (row for path in sorted(folder.glob("*.jsonl")) for row in read_rows(path))
-    return [row for row in rows if is_development(row, held) == development]
+    rows = read_rows(folder / "corpus.jsonl")
+    return [row for row in rows if row["label"] in LABELS and (row["batch"] in held) == development]
 
 
 # ------------------------------------------------------------------ all together
@@ -103,13 +98,14 @@ class Sets:
     held_out: frozenset[str]
     folder: Path
 
-    def epoch(self, seed: int) -> list[Example]:
-        """The whole corpus as it is now, and a sample of each public set; in random order."""
+    def epoch(self, seed: int, without: Collection[str] = ()) -> list[Example]:
+        """The corpus as it is now, but for the batches `without`, and a sample of each public set; in random order."""
         chance = random.Random(seed)
-        found = [example(row, "corpus") for row in unseen(corpus(self.folder, False), self.held_out)]
+        rows = [row for row in corpus(self.folder, False) if row["batch"] not in without]
+        found = [example(row, "corpus") for row in unseen(rows, self.held_out)] * COPIES
         for source, quota in QUOTAS.items():
-            rows = self.public.get(source, [])
-            found += chance.sample(rows, min(quota, len(rows)))
+            public = self.public.get(source, [])
+            found += chance.sample(public, min(quota, len(public)))
         chance.shuffle(found)
         return found
 

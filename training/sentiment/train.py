@@ -1,9 +1,9 @@
 """Fine-tunes the network; goes on from its last checkpoint when started again.
 
-    python -m training.sentiment.train --data DIR --work WORK --base e5-small-q4.bin --start FILE --steps 1500
+    python -m training.sentiment.train --data DIR --work WORK --base e5-small-q4.bin --start FILE
 
 WORK holds tokenizer.json and pieces.npy (training.sentiment.tokenizer) and gets checkpoint.pt and log.jsonl. `--start`
-is `e5-small-q4.bin` or an earlier export (.onnx). A run cut short goes on with the corpus as it is by then.
+is `e5-small-q4.bin` or an earlier export (.onnx). A run that was cut short goes on from WORK/checkpoint.pt.
 """
 
 from __future__ import annotations
@@ -31,28 +31,31 @@ MAX_TOKENS = 128
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. The learning rate rises for `warm` of the way, then falls to 0 in a line; the way ends after
-    `steps`, or earlier after `minutes`, where given."""
+    """How to train. The learning rate rises for `warm` of the way, then falls to 0 in a line.
 
-    steps: int
-    minutes: float = 0.0
-    rate: float = 5e-5
+    Batches of the corpus that are named `later` are read from epoch `later_from` on (0: all the time).
+    """
+
+    epochs: int = 4
+    rate: float = 1e-4
     head_factor: float = 5.0
     warm: float = 0.06
-    batch: int = 16
+    batch: int = 32
     smoothing: float = 0.05
     emotion_weight: float = 0.25
     frozen: int = 0
     seed: int = 1
+    bf16: bool = False
+    later: frozenset[str] = frozenset()
+    later_from: int = 0
     save_every: float = 180.0
 
-    def share(self, step: int, seconds: float) -> float:
-        """How much of the way is behind us, 0 to 1."""
-        spent = seconds / (60 * self.minutes) if self.minutes else 0.0
-        return min(1.0, max(step / self.steps, spent))
+    def without(self, epoch: int) -> frozenset[str]:
+        """Batches of the corpus that this epoch does not read."""
+        return self.later if epoch < self.later_from else frozenset()
 
     def factor(self, share: float) -> float:
-        """The learning rate at this share of the way, relative to the highest."""
+        """The learning rate, relative to the highest, when `share` of the way (0 to 1) is behind us."""
         return min(share / self.warm if self.warm else 1.0, (1 - share) / (1 - self.warm))
 
 
@@ -81,7 +84,8 @@ def class_weights(sets: Sets) -> Tensor:
 
 def loss(network: Network, ids: Tensor, examples: Sequence[Example], plan: Plan, weights: Tensor) -> Tensor:
     """Cross entropy over what is known of sentiment and of emotions, per example of the batch."""
-    sentiment, emotions = network(ids)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bf16):
+        sentiment, emotions = (out.float() for out in network(ids))
     truth = torch.tensor([e.sentiment for e in examples])
     known = truth >= 0
     total = sentiment.sum() * 0
@@ -111,7 +115,7 @@ class Run:
             if p.requires_grad and not n.startswith(("sentiment", "emotions", "words"))
         ]
         groups = [{"params": body, "high": plan.rate}, {"params": heads, "high": plan.rate * plan.head_factor}]
-        self.optimiser = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.01)
+        self.optimiser = torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.step, self.epoch, self.at, self.seconds = 0, 0, 0, 0.0
         path = work / "checkpoint.pt"
         if path.exists():
@@ -134,8 +138,8 @@ class Run:
         """Train to the end of the plan; the corpus is read anew at each epoch."""
         weights = class_weights(sets)
         self.network.train()
-        while self.plan.share(self.step, self.seconds) < 1:
-            examples = sets.epoch(self.plan.seed + self.epoch)
+        while self.epoch < self.plan.epochs:
+            examples = sets.epoch(self.plan.seed + self.epoch, self.plan.without(self.epoch))
             ids = [e.ids[:MAX_TOKENS] for e in tokenizer.encode_batch([e.text for e in examples])]
             for row in ids:
                 row[-1] = 2
@@ -147,8 +151,7 @@ class Run:
         order, saved = batches(examples, ids, self.plan.batch, self.plan.seed + self.epoch), time.monotonic()
         for chosen in order[self.at :]:
             began = time.monotonic()
-            if (share := self.plan.share(self.step, self.seconds)) >= 1:
-                return
+            share = (self.epoch + self.at / len(order)) / self.plan.epochs
             for group in self.optimiser.param_groups:
                 group["lr"] = group["high"] * self.plan.factor(share)
             found = loss(
@@ -185,15 +188,18 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--steps", type=int, default=1_500)
-    for name in ("minutes", "rate"):
-        parser.add_argument(f"--{name}", type=float, default=getattr(Plan, name))
-    for name in ("batch", "frozen", "seed"):
-        parser.add_argument(f"--{name}", type=int, default=getattr(Plan, name))
+    parser.add_argument("--rate", type=float, default=Plan.rate)
+    for name in ("epochs", "batch", "frozen", "seed", "later_from"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Plan, name))
+    parser.add_argument("--later", nargs="*", default=[], help="batches of the corpus for the later epochs")
+    parser.add_argument("--bf16", action="store_true", help="for a processor with bf16 units; others get slower")
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(given.seed)
-    plan = Plan(given.steps, given.minutes, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed)
+    plan = Plan(
+        given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16,
+        later=frozenset(given.later), later_from=given.later_from,
+    )  # fmt: skip
     weights = start_weights(given.start, given.base, given.work / "pieces.npy")
     run = Run(Network(weights, frozen=plan.frozen), plan, given.work)
     run.go(gather(given.data, given.corpus), Tokenizer.from_file(str(given.work / "tokenizer.json")))
