@@ -155,7 +155,7 @@ def test_the_learning_rate_rises_then_falls_to_nothing() -> None:
     pytest.importorskip("torch")
     from training.sentiment.train import Plan
 
-    plan = Plan(epochs=3, later=frozenset(["ja-g"]), later_from=2)
-    assert [plan.without(epoch) for epoch in range(3)] == [{"ja-g"}, {"ja-g"}, set()]
+    plan = Plan(epochs=3, later={"ja-g": 2, "ja-h": 1})
+    assert [plan.without(epoch) for epoch in range(3)] == [{"ja-g", "ja-h"}, {"ja-g"}, set()]
     assert [plan.factor(0), plan.factor(0.06), plan.factor(1)] == [0, 1, 0]
     assert plan.factor(0.53) == pytest.approx(0.5)

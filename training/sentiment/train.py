@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ MAX_TOKENS = 128
 class Plan:
     """How to train. The learning rate rises for `warm` of the way, then falls to 0 in a line.
 
-    Batches of the corpus that are named `later` are read from epoch `later_from` on (0: all the time).
+    `later`: batches of the corpus, and the epoch (from 0) that reads them first.
     """
 
     epochs: int = 4
@@ -46,13 +46,12 @@ class Plan:
     frozen: int = 0
     seed: int = 1
     bf16: bool = False
-    later: frozenset[str] = frozenset()
-    later_from: int = 0
+    later: Mapping[str, int] = field(default_factory=dict)
     save_every: float = 180.0
 
     def without(self, epoch: int) -> frozenset[str]:
         """Batches of the corpus that this epoch does not read."""
-        return self.later if epoch < self.later_from else frozenset()
+        return frozenset(batch for batch, first in self.later.items() if epoch < first)
 
     def factor(self, share: float) -> float:
         """The learning rate, relative to the highest, when `share` of the way (0 to 1) is behind us."""
@@ -189,17 +188,19 @@ def main() -> None:
     parser.add_argument("--start", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--rate", type=float, default=Plan.rate)
-    for name in ("epochs", "batch", "frozen", "seed", "later_from"):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(Plan, name))
-    parser.add_argument("--later", nargs="*", default=[], help="batches of the corpus for the later epochs")
+    for name in ("epochs", "batch", "frozen", "seed"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Plan, name))
+    parser.add_argument(
+        "--later", nargs="*", default=[], metavar="BATCH=EPOCH", help="corpus read from that epoch on, from 0"
+    )
     parser.add_argument("--bf16", action="store_true", help="for a processor with bf16 units; others get slower")
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(given.seed)
+    later = {batch: int(epoch) for batch, _, epoch in (text.partition("=") for text in given.later)}
     plan = Plan(
-        given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16,
-        later=frozenset(given.later), later_from=given.later_from,
-    )  # fmt: skip
+        given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16, later=later
+    )
     weights = start_weights(given.start, given.base, given.work / "pieces.npy")
     run = Run(Network(weights, frozen=plan.frozen), plan, given.work)
     run.go(gather(given.data, given.corpus), Tokenizer.from_file(str(given.work / "tokenizer.json")))
