@@ -52,3 +52,4 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     # Libraries that narrate every request, addresses with tokens included.
     for name in ("urllib3", "tweepy", "apscheduler", "httpx", "httpcore", "slack_sdk", "transformers"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL + 1)  # the daemon's own listener tells it

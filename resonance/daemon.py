@@ -26,12 +26,14 @@ from alerts.buttons import Buttons
 from collector.base import Source
 from config import Settings
 from resonance import cycle
-from resonance.app import utc_now
+from resonance.clock import Clock
+from resonance.errors import explain
 from resonance.health import HealthServer
 from resonance.jobs import recorded, waiting_until
 from resonance.pipeline.score import is_waiting
 from resonance.systemd import READY, STOPPING, WATCHDOG, notify, watchdog_seconds
 from store import Store
+from store.records import iso
 
 log = structlog.get_logger()
 GRACE = 3600  # seconds that a job may be late; the default of one second would drop it
@@ -42,11 +44,14 @@ ABORTED = 130
 class Daemon:
     """Runs the jobs until it is told to stop."""
 
-    def __init__(self, settings: Settings, store: Store, sources: list[Source], config: Path | None) -> None:
-        """`config` is handed to the child processes."""
+    def __init__(
+        self, settings: Settings, store: Store, sources: list[Source], config: Path | None, clock: Clock | None = None
+    ) -> None:
+        """`config` is handed to the child processes; `clock` tells every job the time, and how long it may wait."""
         self.settings, self.store, self.sources, self.config = settings, store, sources, config
+        self.clock = clock or Clock()
         self.stop = threading.Event()
-        self.buttons = Buttons(store, settings, utc_now) if Buttons.wanted(settings) else None
+        self.buttons = Buttons(store, settings, self.clock) if Buttons.wanted(settings) else None
         roles = ["work", "alert", "deliver", *(source.name for source in sources)]
         self.scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -69,7 +74,7 @@ class Daemon:
 
     def _health(self) -> AbstractContextManager[object]:
         port = self.settings.health.port
-        return HealthServer(self.store, self.settings, utc_now, port) if port else nullcontext()
+        return HealthServer(self.store, self.settings, self.clock, port) if port else nullcontext()
 
     def _listen(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,13 +107,14 @@ class Daemon:
 
     def _add(self, name: str, minutes: float, role: str, work: Callable[[datetime], object], first: float) -> None:
         def run() -> None:
-            now = utc_now()
+            now = self.clock()
             if not self.stop.is_set() and waiting_until(self.store, name, now) is None:
                 work(now)
 
         # An interval job would first run after one interval.
-        start = utc_now() + timedelta(seconds=first)
-        self.scheduler.add_job(run, "interval", minutes=minutes, id=name, executor=role, next_run_time=start)
+        start = datetime.now(UTC) + self.clock.lasts(timedelta(seconds=first))
+        seconds = self.clock.lasts(timedelta(minutes=minutes)).total_seconds()
+        self.scheduler.add_job(run, "interval", seconds=seconds, id=name, executor=role, next_run_time=start)
 
     def _collect(self, source: Source) -> Callable[[datetime], object]:
         return lambda now: cycle.collect_job(self.store, self.settings, source, now, self.stop)
@@ -135,7 +141,7 @@ class Daemon:
         def work(now: datetime) -> None:
             if stage == "score" and not is_waiting(self.store):
                 return
-            arguments = [sys.executable, "-m", "resonance.worker", stage]
+            arguments = [sys.executable, "-m", "resonance.worker", stage, iso(now)]
             if self.config:
                 arguments.append(str(self.config))
             process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=sys.stderr)
@@ -176,4 +182,10 @@ def _log_event(event: JobExecutionEvent) -> None:
     if event.code == EVENT_JOB_MISSED:
         log.warning("job missed its time", job=event.job_id)
     else:
-        log.error("job raised", job=event.job_id, error=type(event.exception).__name__)
+        told = explain(event.exception) if event.exception else None
+        log.error(
+            "job raised",
+            job=event.job_id,
+            error=told.text if told else type(event.exception).__name__,
+            exc_info=None if told else event.exception,
+        )

@@ -32,6 +32,7 @@ OVERLAP = timedelta(minutes=3)  # read again each time: ids are only generally a
 QUIET_OVERLAP = timedelta(hours=1)  # where only our own clock says how far we read
 FIRST = timedelta(hours=24)  # how far the first visit goes back
 OLDEST = timedelta(days=7)
+MARGIN = timedelta(minutes=10)  # the oldest moment that X allows moves on while we ask and page
 SWEEP_HOUR = 23  # UTC; reading a post again within its UTC day costs nothing
 SWEEP = timedelta(hours=6)
 MAX_PAGES = 50  # of one stream in one round, so that the others get their turn
@@ -118,8 +119,8 @@ class Walk:
         lowest = lowest_allowed(refusal.told)
         if refusal.status != 400 or lowest is None:
             raise refusal
-        window["since_id"], window["start"] = str(lowest), None
-        begins = moment_of(str(lowest))
+        begins = moment_of(str(lowest)) + MARGIN
+        window["since_id"], window["start"] = id_at(begins), None
         read_until = moment(self.cursor.get("read_until"))
         if read_until is None or read_until >= begins:
             return None

@@ -30,7 +30,8 @@ def keep_house(store: Store, settings: Settings, now: datetime) -> Kept:
     done = Kept(_retention(store, settings, now), _thin_runs(store, now), prune_changes(store))
     with store.translating():
         store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        store.connection.execute("PRAGMA optimize")
+    with store.write() as connection:  # it reads before it writes: without BEGIN IMMEDIATE it may find the file locked
+        connection.execute("PRAGMA optimize")
     return done
 
 
