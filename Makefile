@@ -46,6 +46,8 @@ lock:  ## New versions for everybody; needs uv (pip install uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
 		--upgrade pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
+		-c requirements/runtime.txt pyproject.toml --extra apprise -o requirements/apprise.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 	echo uv | uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
 		--upgrade - -o requirements/installer.txt

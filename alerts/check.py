@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from alerts import email, slack_bot
+from alerts import by_apprise, email, slack_bot
 from alerts.outcome import Outcome
-from config.settings import Channel, EmailChannel, Settings, SlackChannel
+from config.settings import AppriseChannel, Channel, EmailChannel, Settings, SlackChannel
 
 AUTHORISATION, CONFIGURATION, FAILED = 77, 78, 1
 
@@ -36,6 +36,8 @@ def check_channels(settings: Settings) -> list[Checked]:
 
 
 def _check(channel: Channel) -> Checked:
+    if isinstance(channel, AppriseChannel):
+        return _apprise(channel)
     return _slack(channel) if isinstance(channel, SlackChannel) else _email(channel)
 
 
@@ -101,6 +103,24 @@ def _bot(channel: SlackChannel) -> Checked:
             AUTHORISATION if deaf.state == "failed" else FAILED,
         )
     return Checked(channel.name, True, f"Slack: {user} in {team}, posts to {channel.channel}; nothing sent.")
+
+
+def _apprise(channel: AppriseChannel) -> Checked:
+    """A service can only be tried by sending: what can be seen without that."""
+    if channel.apprise_url is None:
+        return Checked(
+            channel.name,
+            False,
+            "Apprise: the address is missing.",
+            "Put the service's Apprise address into the environment variable that apprise_url names (APPRISE_URL for "
+            'apprise_url = "env:APPRISE_URL"), and try again.',
+            CONFIGURATION,
+        )
+    try:
+        name = by_apprise.service(channel)
+    except by_apprise.NotUsable as error:
+        return Checked(channel.name, False, f"Apprise: {error.what}", error.remedy, CONFIGURATION)
+    return Checked(channel.name, True, f"Apprise: {name} (not tried; `resonance alerts test` sends a sample).")
 
 
 def _email(channel: EmailChannel) -> Checked:

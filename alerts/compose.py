@@ -19,11 +19,20 @@ BADGES: dict[Tone, str] = {"risk": "🔴", "chance": "🟢", "fault": "⚪", "pl
 QUOTES = 5
 
 
-def compose(settings: Settings, incident: Incident, kind: Kind, now: datetime, *, note_id: int = 0) -> Message:
+def compose(
+    settings: Settings,
+    incident: Incident,
+    kind: Kind,
+    now: datetime,
+    *,
+    note_id: int = 0,
+    language: Language | None = None,
+) -> Message:
     """The message about `incident`: its beginning (`opened`), what the note `note_id` says (`update`), its end
-    (`resolved`), or that nobody has taken it (`escalation`).
+    (`resolved`), or that nobody has taken it (`escalation`); in the topic's language if none is named.
     """
-    language, zone, title = _reader(settings, incident)
+    topics, zone, title = reader_of(settings, incident)
+    language = language or topics
     said = w.strings(language)
     tone = tone_of(incident)
     known = values(incident, language, zone, title, now)
@@ -138,7 +147,7 @@ def commands(said: dict[str, Any], incident_id: int) -> list[tuple[str, str]]:
     ]
 
 
-def _reader(settings: Settings, incident: Incident) -> tuple[Language, ZoneInfo, str]:
+def reader_of(settings: Settings, incident: Incident) -> tuple[Language, ZoneInfo, str]:
     """Language, zone and name of the topic."""
     for topic in settings.topics:
         if topic.slug == incident.topic:
@@ -149,7 +158,7 @@ def _reader(settings: Settings, incident: Incident) -> tuple[Language, ZoneInfo,
 
 
 def _common_language(settings: Settings, incidents: Sequence[Incident]) -> Language:
-    languages = [_reader(settings, incident)[0] for incident in incidents]
+    languages = [reader_of(settings, incident)[0] for incident in incidents]
     return max(sorted(set(languages)), key=languages.count) if languages else default_language(settings)
 
 
@@ -254,7 +263,7 @@ def quotes_of(evidence: Sequence[Evidence], language: Language, zone: ZoneInfo, 
 
 def item(settings: Settings, incident: Incident, kind: str, language: Language) -> str:
     """The incident in one line."""
-    _, zone, title = _reader(settings, incident)
+    _, zone, title = reader_of(settings, incident)
     said = w.strings(language)
     known = values(incident, language, zone, title, incident.opened_at + timedelta(minutes=1))
     tone = tone_of(incident)

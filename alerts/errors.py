@@ -3,7 +3,8 @@
 AlertError
 ├── UnknownIncident   no incident of that number
 ├── UnknownDelivery   no delivery of that number, or nothing to send again
-└── NotPossible       the incident's state does not allow it
+├── NotPossible       the incident's state does not allow it
+└── KeyUnusable       the key that signs links cannot be read or made
 """
 
 from __future__ import annotations
@@ -25,3 +26,7 @@ class UnknownDelivery(AlertError):
 
 class NotPossible(AlertError):
     """The incident's state does not allow it."""
+
+
+class KeyUnusable(AlertError):
+    """The key that signs links cannot be read or made."""

@@ -49,6 +49,8 @@ class Message:
     advice: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
     commands: tuple[tuple[str, str], ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    """What to press in an email, in place of the commands: a word and our own address."""
     items: tuple[str, ...] = ()
     """Lines of a roll-up."""
     sections: tuple[Section, ...] = ()

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
 
-from alerts import email, slack, slack_bot
+from alerts import by_apprise, email, slack, slack_bot
+from alerts.answers import links
+from alerts.answers.key import key_of
 from alerts.compose import QUOTES, compose, compose_rollup, compose_test
 from alerts.digest import digest
+from alerts.errors import KeyUnusable
 from alerts.message import Kind, Message
 from alerts.outcome import Outcome, parts_done
 from alerts.queueing import zone_of
 from alerts.read import Incident, incident
-from config.settings import Channel, EmailChannel, Settings, SlackChannel
+from alerts.wording import strings
+from config.settings import AppriseChannel, Channel, EmailChannel, Settings, SlackChannel
 from store.db import Store
 from store.records import from_iso
 
@@ -35,6 +40,10 @@ def attempt_of(store: Store, settings: Settings, channel: Channel, delivery_id: 
         if channel.by_bot and subject is not None and message.quotes:
             _remember(store, row["id"], subject)
         return _slack(store, channel, row, message)
+    if subject is not None and message.commands:
+        message = _offered(settings, channel, message, subject, now)
+    if isinstance(channel, AppriseChannel):
+        return lambda: by_apprise.send(channel, message)
     drawn = subject if message.kind in ("opened", "escalation") else None
     return _mail(channel, message, lambda: chart_of(settings, drawn, message) if drawn else None, now)
 
@@ -44,6 +53,8 @@ def attempt_test(settings: Settings, channel: Channel, now: datetime) -> Call:
     message = compose_test(settings)
     if isinstance(channel, EmailChannel):
         return _mail(channel, message, lambda: None, now)
+    if isinstance(channel, AppriseChannel):
+        return lambda: by_apprise.send(channel, message)
     bodies = slack.payloads(message)
     if channel.by_bot:
         return lambda: slack_bot.send(channel, bodies, f"test.{now.isoformat()}")
@@ -133,6 +144,26 @@ def _picture(row: dict[str, Any]) -> str:
     return f"resonance-{row['incident_id']}-{row['id']}.png"
 
 
+def _offered(settings: Settings, channel: Channel, message: Message, subject: Incident, now: datetime) -> Message:
+    """With links in place of commands, where people can reach our pages; an alert never waits for a key."""
+    if not settings.dashboard.base_url:
+        return message
+    try:
+        key = key_of(settings)
+    except KeyUnusable as error:
+        _log.warning("links_left_out", error=str(error))
+        return message
+    said = strings(message.language)["labels"]
+    ends = now + timedelta(days=settings.dashboard.link_days)
+    verbs = [verb for verb in links.VERBS if verb != "ack" or subject.state == "open"]
+    offered = [
+        (said[f"button_{verb}"],
+         links.url(settings.dashboard.base_url, links.token(key, subject, verb, channel.name, ends)))
+        for verb in verbs
+    ]  # fmt: skip
+    return replace(message, commands=(), links=tuple(offered))
+
+
 # ------------------------------------------------------------------ calls
 def _mail(channel: EmailChannel, message: Message, chart: Chart, now: datetime) -> Call:
     """Drawing and encoding happen in the channel's thread too: a slow chart delays no other channel."""
@@ -160,7 +191,7 @@ def _follow(store: Store, settings: Settings, channel: Channel, row: dict[str, A
     """What brings the first message up to date, or puts the chart under it."""
     first = _opened(store, row)
     root = slack_bot.ref_of(first["peer_ref"]) if first else None
-    if first is None or root is None or isinstance(channel, EmailChannel) or not channel.by_bot:
+    if first is None or root is None or not isinstance(channel, SlackChannel):
         return lambda: Outcome("failed", "the channel has no message of ours any more that it could follow")
     subject = incident(store, row["incident_id"])
     message = compose(settings, subject, "opened", now)

@@ -44,6 +44,11 @@ def _lines(message: Message) -> Iterable[str]:
         yield f"\n■ {said['commands']}"
         for label, command in message.commands:
             yield f"{label}{colon}{command}"
+    if message.links:
+        yield f"\n■ {said['commands']}"
+        for label, url in message.links:
+            yield f"{label}{colon}\n{url}"
+        yield said["links_note"]
     yield f"\n-- \n{message.footer}"
 
 

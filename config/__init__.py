@@ -5,6 +5,7 @@ from config.load import load, parse
 from config.sample import SAMPLE
 from config.settings import (
     Alerts,
+    AppriseChannel,
     Channel,
     EmailChannel,
     MastodonInstance,
@@ -18,6 +19,7 @@ from config.settings import (
 __all__ = [
     "SAMPLE",
     "Alerts",
+    "AppriseChannel",
     "Channel",
     "ConfigError",
     "EmailChannel",

@@ -47,12 +47,12 @@ def _sentence(error: Any) -> str:
     """One problem as a sentence; the value is shown only where it cannot be a secret."""
     key = ""
     for part in error["loc"]:
-        if part not in ("slack", "email"):
+        if part not in ("slack", "email", "apprise"):
             key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
     if error["type"] == "extra_forbidden":
         return f"{key}: there is no such key; docs/configuration.md lists them all."
     message = error["msg"].removeprefix("Value error, ")
-    secret = any(word in key for word in ("token", "password", "webhook"))
+    secret = any(word in key for word in ("token", "password", "webhook", "secret", "apprise_url"))
     shown = error.get("input")
     if not key or secret or not isinstance(shown, str | int | float) or isinstance(shown, bool):
         return f"{key}: {message}." if key else f"{message}."

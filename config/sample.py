@@ -51,6 +51,14 @@ daily_budget_usd = 5
 # sender = "Resonance <resonance@example.com>"
 # recipients = ["social@example.com"]
 
+# [[channels]]
+# type = "apprise"                   # anything else: LINE, Teams, Discord; docs/alerts.md says how to install it
+# name = "line"
+# apprise_url = "env:APPRISE_URL"
+
+# [dashboard]
+# base_url = "https://resonance.example.com"   # emails then carry links to answer by; docs/alerts.md
+
 # [health]
 # port = 9464
 """

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import holidays
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from config.secret import Secret
@@ -17,6 +17,7 @@ from config.secret import Secret
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
+BaseUrl = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/@?#]+(/[^\s?#]*)?)?$")]
 Language = Literal["ja", "en"]
 Minutes = Annotated[float, Field(gt=0, le=1440)]
 Rule = Literal["volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"]
@@ -219,7 +220,30 @@ class EmailChannel(_Routed):
         return value
 
 
-Channel = Annotated[SlackChannel | EmailChannel, Field(discriminator="type")]
+class AppriseChannel(_Routed):
+    """Anything else that the Apprise library reaches: LINE, Teams, Discord, ... (extra `apprise`)."""
+
+    type: Literal["apprise"] = Field("apprise", description="`apprise`.")
+    apprise_url: Secret = Field(
+        None, description="Apprise's address of one service, best as `env:APPRISE_URL`; it holds the credentials."
+    )
+    timeout: float = Field(15, gt=0, le=120, description="Seconds to wait for a connection, and for an answer.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _addressed(cls, data: Any) -> Any:
+        """Looks at what is written: a secret that the environment lacks is for `check` to tell."""
+        if isinstance(data, dict) and data.get("apprise_url") is None:
+            raise ValueError('an apprise channel needs apprise_url, best as "env:APPRISE_URL"')
+        return data
+
+    @property
+    def by_bot(self) -> bool:
+        """There are no threads, and nothing can be asked or changed afterwards."""
+        return False
+
+
+Channel = Annotated[SlackChannel | EmailChannel | AppriseChannel, Field(discriminator="type")]
 
 
 class Alerts(Table):
@@ -266,6 +290,36 @@ class Health(Table):
     port: int = Field(0, ge=0, le=65535, description="Port of `/healthz` and `/metrics` on 127.0.0.1; 0: none.")
 
 
+class Dashboard(Table):
+    """Pages for people: what a link in an email opens. Served by the daemon once `base_url` is set."""
+
+    base_url: BaseUrl = Field(
+        "", description="Address under which people reach the pages; with it, emails carry links to answer by."
+    )
+    host: str = Field(
+        "127.0.0.1",
+        pattern=r"^[A-Za-z0-9.:_-]+$",
+        description="Where the daemon listens; a reverse proxy with TLS belongs in front of it.",
+    )
+    port: int = Field(9465, ge=1, le=65535, description="Its port.")
+    link_days: float = Field(14, gt=0, le=90, description="Days that a link can be used.")
+    link_secret: Secret = Field(
+        None, description="Signs the links, 16 characters or more (`env:NAME`); none: a key file beside the database."
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+    @field_validator("link_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value()) < 16:
+            raise ValueError("a secret of less than 16 characters can be guessed")
+        return secret
+
+
 class Model(Table):
     """The sentiment model."""
 
@@ -296,6 +350,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Field(Schedule(), description="How often work is done.")
     model: Model = Field(Model(), description="The sentiment model.")
     health: Health = Field(Health(), description="Health of the daemon over HTTP.")
+    dashboard: Dashboard = Field(Dashboard(), description="Pages for people.")
 
     @classmethod
     def settings_customise_sources(
@@ -339,7 +394,7 @@ class Settings(BaseSettings):
                 return topic
         raise KeyError(slug)
 
-    def channels_of(self, topic: Topic) -> tuple[SlackChannel | EmailChannel, ...]:
+    def channels_of(self, topic: Topic) -> tuple[SlackChannel | EmailChannel | AppriseChannel, ...]:
         """The channels that a topic's alerts go to."""
         return tuple(c for c in self.channels if not topic.channels or c.name in topic.channels)
 

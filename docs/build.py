@@ -9,12 +9,14 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from config.settings import EmailChannel, MastodonInstance, Settings, SlackChannel, Topic
+from config.settings import AppriseChannel, EmailChannel, MastodonInstance, Settings, SlackChannel, Topic
 from store.migrations import scripts
 from store.queries import QUERIES
 
 DOCS = Path(__file__).parent
 _OBJECT = re.compile(r"CREATE (TABLE|VIRTUAL TABLE|VIEW) (\w+)(?: USING \w+)?(?: \(| AS) -- (.+)")
+
+_ADDED = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+) .*?/\* (.+) \*/;")
 
 SCHEMA_HEAD = """\
 # The SQLite file
@@ -35,7 +37,8 @@ This page is made from the schema itself by `python docs/build.py`.
 SEARCH_NOTE = """\
 The search index `post_search` holds Japanese and Chinese text as overlapping pairs of characters
 (日本酒: `日本 本酒 酒`), symbols and emoji as `u` and their code point, and everything else as it is, so that
-日本, 日本酒, coffee and ☕ are all found.
+日本, 日本酒, coffee and ☕ are all found. Its second column holds the topics that match, so that a word that is common
+elsewhere costs nothing here.
 The query below cuts `:words` in the same way; full-width letters are to be typed half-width.
 """
 
@@ -46,7 +49,9 @@ def objects() -> dict[str, tuple[str, str, list[tuple[str, str]]]]:
     name = ""
     for _, script in scripts():
         for line in script.splitlines():
-            if made := _OBJECT.match(line):
+            if added := _ADDED.match(line):
+                found[added[1]][2].append((added[2], added[3]))
+            elif made := _OBJECT.match(line):
                 kind, name, sentence = made.groups()
                 found[name] = ("view" if kind == "VIEW" else "table", sentence, [])
             elif name and (column := _column(line)):
@@ -106,10 +111,12 @@ def configuration() -> str:
         ("`[[mastodon]]`", MastodonInstance),
         ('`[[channels]]` with `type = "slack"`', SlackChannel),
         ('`[[channels]]` with `type = "email"`', EmailChannel),
+        ('`[[channels]]` with `type = "apprise"`', AppriseChannel),
         ("`[alerts]`", _model("alerts")),
         ("`[schedule]`", _model("schedule")),
         ("`[model]`", _model("model")),
         ("`[health]`", _model("health")),
+        ("`[dashboard]`", _model("dashboard")),
     ]
     for title, model in tables:
         parts += _table(title, model)

@@ -26,6 +26,7 @@ from alerts.buttons import Buttons
 from collector.base import Source
 from config import Settings
 from resonance import cycle
+from resonance.answering import AnswerServer
 from resonance.clock import Clock
 from resonance.errors import explain
 from resonance.health import HealthServer
@@ -61,7 +62,7 @@ class Daemon:
 
     def run(self) -> int:
         """Block until a signal; returns the exit code. The caller holds the InstanceLock."""
-        with self._health():
+        with self._health(), self._answers():
             self._listen()
             self._schedule()
             self.scheduler.start()
@@ -75,6 +76,10 @@ class Daemon:
     def _health(self) -> AbstractContextManager[object]:
         port = self.settings.health.port
         return HealthServer(self.store, self.settings, self.clock, port) if port else nullcontext()
+
+    def _answers(self) -> AbstractContextManager[object]:
+        wanted = bool(self.settings.dashboard.base_url)
+        return AnswerServer(self.store, self.settings, self.clock) if wanted else nullcontext()
 
     def _listen(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -16,6 +16,7 @@ from alerts.safe import line, terminal
 from alerts.sample import send_test
 from alerts.texts import plain
 from config import load
+from resonance.commands.alerts_answers import answers
 from resonance.commands.alerts_common import by_option, change, example, now, opened, places, print_json, who
 from resonance.commands.alerts_replay import replay
 from resonance.commands.alerts_silence import moved_words, mute, mutes, thresholds, unmute
@@ -203,5 +204,5 @@ def test(config: Path | None, as_json: bool) -> None:
         sys.exit(1)
 
 
-for _verb in (mute, unmute, mutes, thresholds, replay):
+for _verb in (answers, mute, unmute, mutes, thresholds, replay):
     alerts.add_command(_verb)

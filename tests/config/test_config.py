@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,10 @@ WRONG = [
     ('[[mastodon]]\nurl = "https://user:pw@m.example"', "mastodon[0].url"),
     ("[x]\ndaily_budget_usd = -1", "x.daily_budget_usd = -1"),
     ("[schedule]\ncollect = 0", "schedule.collect"),
+    ('[dashboard]\nbase_url = "resonance.example"', "dashboard.base_url = 'resonance.example'"),
+    ('[dashboard]\nbase_url = "https://r.example/?a=1"', "dashboard.base_url"),
+    ('[dashboard]\nlink_secret = "s3cret"', "less than 16 characters"),
+    ('[[channels]]\ntype = "apprise"\nname = "line"', "an apprise channel needs apprise_url"),
     ('[[channels]]\ntype = "pager"\nname = "p"', "channels[0]"),
     (
         '[[channels]]\ntype = "email"\nname = "m"\nhost = "h"\nsender = "a"\nrecipients = ["b@c"]',
@@ -100,9 +105,10 @@ def test_the_database_lies_beside_the_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_sample_is_valid_and_every_commented_table_too() -> None:
     parse(SAMPLE)
-    channels = SAMPLE[SAMPLE.index("# [[channels]]") :].replace("# ", "")
+    channels = re.sub("^# ", "", SAMPLE[SAMPLE.index("# [[channels]]") :], flags=re.MULTILINE)
     settings = parse(SAMPLE[: SAMPLE.index("# [[channels]]")] + channels)
-    assert [channel.name for channel in settings.channels] == ["social-team", "mail"]
+    assert [channel.name for channel in settings.channels] == ["social-team", "mail", "line"]
+    assert settings.dashboard.base_url and not parse(SAMPLE).dashboard.base_url
     assert settings.health.port == 9464 and parse(SAMPLE).health.port == 0
 
 
@@ -120,3 +126,15 @@ def test_hashtags_lose_their_sign_and_networks_are_those_that_can_be_read() -> N
     assert settings.topics[0].hashtags == ("a", "b", "c")
     assert settings.networks == {"mastodon"} and settings.mastodon[0].host == "m.example"
     assert Settings().networks == frozenset()
+
+
+def test_secrets_of_links_and_services_are_not_shown() -> None:
+    channel = '[[channels]]\ntype = "apprise"\nname = "line"\napprise_url = "line://s3cret/user"\n'
+    settings = parse(channel + '[dashboard]\nlink_secret = "s3cret-s3cret-s3cret"\n')
+    assert "s3cret" not in repr(settings)
+    assert "s3cret" not in refused('[dashboard]\nlink_secret = "s3cret"')
+    assert "s3cret" not in refused(channel.replace('"line://s3cret/user"', '["s3cret"]'))
+
+
+def test_the_address_of_the_pages_has_no_slash_at_its_end() -> None:
+    assert parse('[dashboard]\nbase_url = "https://r.example/pages/"').dashboard.base_url == "https://r.example/pages"
