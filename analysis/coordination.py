@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from analysis.graph import FloatArray, IntArray, encode, numbered
+from analysis.graph import QUOTE, RESHARE, UNKNOWN, FloatArray, IntArray, Interactions, encode, numbered
 
 TOGETHER = 0.6  # share of their common items that two coordinated accounts share within the window
 FLOOR = 1e-3  # smallest chance of sharing together by accident: data cannot tell smaller ones
 LEAST = 2  # items shared together from which a pair is named
 CROWD = 2000  # shares within the window from which a moment is too crowded to tell anything
+WINDOW = 60.0  # seconds within which two shares are together, for `suspected`
 SUSPECT = 0.6  # score from which `suspects` names an account
 PRIOR = 1.0  # shares at any time that an account is given before its habit is judged
 PIECE = 200_000  # pairs looked at in one go, for memory
@@ -121,6 +122,14 @@ def coordinated_pairs(
     codes = encode(account, accounts), encode(item, items)
     shares = _Shares.of(codes[0], codes[1], np.asarray(time, float), max(len(accounts), 1))
     return _named(shares, window, list(accounts), list(items))
+
+
+def suspected(interactions: Interactions, window: float = WINDOW) -> frozenset[str]:
+    """Accounts of some interactions that are suspected of coordination by their reshares and quotes of told posts."""
+    told = (interactions.item != UNKNOWN) & ((interactions.kind == RESHARE) | (interactions.kind == QUOTE))
+    found = interactions.select(told)
+    shares = _Shares.of(found.source, found.item, found.time, max(len(found.accounts), 1))
+    return suspects(_named(shares, window, found.accounts, found.items))
 
 
 def _co_shares(shares: _Shares, window: float) -> tuple[IntArray, IntArray]:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count, repeat
-from typing import Any
+from typing import Any, TypeVar
 
 import networkx as nx
 import numpy as np
@@ -20,6 +20,7 @@ from scipy import sparse
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+Name = TypeVar("Name", str, str | None)
 
 KINDS = ("reshare", "quote", "reply", "mention")
 RESHARE, QUOTE, REPLY, MENTION = range(4)
@@ -32,7 +33,7 @@ def numbered() -> defaultdict[str, int]:
     return defaultdict(count().__next__)
 
 
-def encode(names: Iterable[str], at: defaultdict[str, int]) -> IntArray:
+def encode(names: Iterable[Name], at: defaultdict[Name, int]) -> IntArray:
     """Codes of names by a table of `numbered`; new names are added to it."""
     return np.fromiter(map(at.__getitem__, names), np.int64)
 
@@ -113,6 +114,24 @@ class Interactions:
             negative=self.negative[keep],
         )
 
+    def among(self, keep: BoolArray) -> Interactions:
+        """The interactions where `keep` is true, among those accounts only that take part in them."""
+        kept = self.select(keep)
+        active = np.zeros(len(self.accounts), bool)
+        active[kept.source] = active[kept.target] = True
+        if active.all():
+            return kept
+        place = np.cumsum(active) - 1
+        names = [self.accounts[i] for i in np.flatnonzero(active).tolist()]
+        return replace(
+            kept,
+            accounts=names,
+            source=place[kept.source],
+            target=place[kept.target],
+            followers=self.followers[active],
+            _at={name: code for code, name in enumerate(names)},
+        )
+
     def before(self, until: float) -> Interactions:
         """The interactions before a moment (unix seconds)."""
         return self.select(self.time < until)
@@ -123,7 +142,8 @@ class Builder:
 
     def __init__(self) -> None:
         """Nothing yet."""
-        self._accounts, self._items = numbered(), numbered()
+        self._accounts = numbered()
+        self._items: defaultdict[str | None, int] = defaultdict(count().__next__, {None: UNKNOWN})
         self._pieces: list[tuple[IntArray, FloatArray, IntArray, IntArray, FloatArray]] = []
 
     def add(
@@ -141,19 +161,12 @@ class Builder:
         if not np.isfinite(moments).all():
             raise ValueError("a time is not a finite number of seconds")
         both = chain.from_iterable(zip(source, target, strict=True))
-        codes = np.full(size, UNKNOWN, np.int64)
-        if item is not None:
-            told = np.fromiter((name is not None for name in item), bool, size)
-            codes[told] = encode((name for name in item if name is not None), self._items)
+        codes = np.full(size, UNKNOWN, np.int64) if item is None else encode(item, self._items)
         moods = np.full(size, np.nan) if negative is None else np.array(negative, float)  # None becomes NaN
         kinds = np.fromiter(map(_CODES.get, kind, repeat(UNKNOWN)), np.int64, size)  # type: ignore[arg-type]
         for place in np.flatnonzero(kinds == UNKNOWN).tolist():
             kinds[place] = _kind(kind[place])
         self._pieces.append((encode(both, self._accounts).reshape(-1, 2), moments, kinds, codes, moods))
-
-    def knows(self, account: str) -> bool:
-        """Whether an account takes part so far."""
-        return account in self._accounts
 
     def finish(self, followers: Mapping[str, float] | None = None) -> Interactions:
         """All rows that were added."""
@@ -164,9 +177,18 @@ class Builder:
         self._pieces.clear()
         self._accounts.default_factory = None
         source, target = np.ascontiguousarray(pairs[:, 0]), np.ascontiguousarray(pairs[:, 1])
-        audience = np.array([known.get(name, np.nan) for name in names], float)
+        audience = np.fromiter(map(known.get, names, repeat(np.nan)), float, len(names))
         return Interactions(
-            names, source, target, time, kind, item, list(self._items), negative, audience, self._accounts
+            names,
+            source,
+            target,
+            time,
+            kind,
+            item,
+            [name for name in self._items if name is not None],
+            negative,
+            audience,
+            self._accounts,
         )
 
 

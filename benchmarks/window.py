@@ -28,7 +28,6 @@ from influence import made_up
 from analysis.graph import KINDS
 from config import Topic
 from resonance.pipeline.graph import analyse_topic
-from resonance.pipeline.suspects import suspects
 from store import Store
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -106,7 +105,7 @@ def measure(path: Path, stages: bool) -> None:
     profile = cProfile.Profile(time.process_time)
     if stages:
         profile.enable()
-    run = analyse_topic(store, TOPIC, NOW, suspects)
+    run = analyse_topic(store, TOPIC, NOW)
     profile.disable()
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -25,7 +25,6 @@ from resonance.pipeline.refresh import enrol, refresh
 from resonance.pipeline.score import current_model, is_waiting, key_of, score_posts
 from resonance.pipeline.share import share_of
 from resonance.pipeline.spread import follow_cascades
-from resonance.pipeline.suspects import suspects
 from store import Store
 
 Progress = Callable[[int], None]
@@ -97,7 +96,7 @@ def hours_job(store: Store, settings: Settings, now: datetime) -> Job:
 def analyse_job(store: Store, settings: Settings, now: datetime) -> Job:
     """Communities and resonance of every topic."""
     with recorded(store, "analyse", now) as job:
-        runs = analyse_graph(store, settings, now, suspects)
+        runs = analyse_graph(store, settings, now)
         job.result = f"{len(runs)} of {len(settings.topics)} topics analysed" + (
             "" if len(runs) == len(settings.topics) else "; the others have too few reactions yet"
         )

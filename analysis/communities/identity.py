@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 SAME = 0.3  # Jaccard overlap from which a community is the same as before
 PART = 0.25  # share of a community's members from which it is a part of another
 
@@ -53,9 +55,7 @@ def match_communities(
         Pairs are taken by Jaccard overlap over the accounts seen in both runs, the largest first (Greene, Doyle and
         Cunningham, ASONAM 2010); what has no counterpart gets a new identity.
     """
-    both = before.keys() & after.keys()
-    cells = Counter((before[a], after[a]) for a in both)
-    old, new = Counter(before[a] for a in both), Counter(after[a] for a in both)
+    cells, old, new = _overlaps(before, after)
     pairs = sorted(
         ((n / (old[b] + new[a] - n), b, a) for (b, a), n in cells.items()), key=lambda p: (-p[0], p[1], p[2])
     )
@@ -73,6 +73,22 @@ def match_communities(
             taken[community], free = free, free + 1
     events = [CommunityEvent("continued", (taken[a],), (taken[a],), overlap) for a, overlap in sorted(kept.items())]
     return Matching(taken, events + _changes(before, after, cells, old, new, taken, set(kept)))
+
+
+def _overlaps(
+    before: Mapping[str, int], after: Mapping[str, int]
+) -> tuple[dict[tuple[int, int], int], dict[int, int], dict[int, int]]:
+    """Accounts seen in both runs, counted by (before, after), by before and by after."""
+    both = before.keys() & after.keys()
+    table = np.array([list(map(run.__getitem__, both)) for run in (before, after)], np.int64)
+    pairs, counts = np.unique(table, axis=1, return_counts=True)
+    cells = {(b, a): n for b, a, n in zip(*pairs.tolist(), counts.tolist(), strict=True)}
+    old, new = (np.unique(row, return_counts=True) for row in table)
+    return (
+        cells,
+        dict(zip(old[0].tolist(), old[1].tolist(), strict=True)),
+        dict(zip(new[0].tolist(), new[1].tolist(), strict=True)),
+    )
 
 
 def _changes(

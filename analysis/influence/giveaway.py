@@ -9,6 +9,7 @@ _REPOST = re.compile(
     r"リツイート|リポスト|(?<![a-z])rts?(?![a-z])|引用rt|再投稿|ブースト"
     r"|(?<![a-z])(?:re-?(?:tweet|post)|boost)(?:s|ed|ing)?(?![a-z])",
 )
+_HINTS = re.compile("[リrブ再tpb](?:ツイ|ポス|t|投稿|ース|weet|ost|oost)")  # cheap, and in whatever _REPOST finds
 _PRIZE = re.compile(
     r"プレゼント|プレキャン|懸賞|抽選|抽せん|当選|当たる|当たります|応募|キャンペーン|ギフト券|ギフト"
     r"|give-?\s?away|sweepstakes?|(?<![a-z])raffles?(?![a-z])|(?<![a-z])prizes?(?![a-z])"
@@ -23,7 +24,7 @@ def is_giveaway(text: str) -> bool:
     (True, False)
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
-    if not _REPOST.search(plain):
+    if not _HINTS.search(plain) or not _REPOST.search(plain):
         return False
     if _PRIZE.search(plain):
         return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from analysis.graph import QUOTE, REPLY, RESHARE, BoolArray, FloatArray, IntArray, Interactions, distinct_pairs
@@ -15,27 +17,56 @@ def decay(interactions: Interactions, until: float, half_life: float) -> FloatAr
     return weights
 
 
-def distinct_reactors(
-    interactions: Interactions, weights: FloatArray, saturation: float
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """Each (source, target) once, with (1 - exp(-c w)) / (1 - exp(-c)), w the pair's summed weights, c the saturation.
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """The distinct (source, target) of some interactions, ordered by target, then source: shape (p,) each.
+
+    `order` sorts the n interactions by pair; `begins` (p,) is where each pair begins in that order.
+    """
+
+    source: IntArray
+    target: IntArray
+    order: IntArray
+    begins: IntArray
+
+    @classmethod
+    def of(cls, interactions: Interactions) -> Pairs:
+        """The pairs of some interactions."""
+        keys = interactions.target * np.int64(len(interactions.accounts)) + interactions.source
+        order = np.argsort(keys, kind="stable")
+        return cls._of(keys[order], order, len(interactions.accounts))
+
+    @classmethod
+    def _of(cls, keys: IntArray, order: IntArray, size: int) -> Pairs:
+        first = np.ones(len(keys), bool)
+        first[1:] = keys[1:] != keys[:-1]
+        begins = np.flatnonzero(first)
+        return cls(keys[begins] % max(size, 1), keys[begins] // max(size, 1), order, begins)
+
+    def among(self, chosen: BoolArray, size: int) -> Pairs:
+        """The pairs of those of the n interactions that are `chosen`; positions remain those among all n."""
+        counts = np.diff(self.begins, append=len(self.order))
+        keys = np.repeat(self.target * np.int64(size) + self.source, counts)
+        kept = chosen[self.order]
+        return self._of(keys[kept], self.order[kept], size)
+
+    def total(self, weights: FloatArray) -> FloatArray:
+        """Sum (p,) of the weights (n,) of each pair's interactions."""
+        return np.add.reduceat(weights[self.order], self.begins) if len(self.begins) else np.zeros(0)
+
+    def largest(self, weights: FloatArray) -> FloatArray:
+        """Largest (p,) of the weights (n,) of each pair's interactions."""
+        return np.maximum.reduceat(weights[self.order], self.begins) if len(self.begins) else np.zeros(0)
+
+
+def once(weights: FloatArray, saturation: float) -> FloatArray:
+    """(1 - exp(-c w)) / (1 - exp(-c)) of the summed weights w of pairs, c the saturation.
 
     A first fresh reaction counts 1. A second one makes it likelier that this member comes again, but it stays one
     member: whatever a single account does, it never counts more than 1 / (1 - exp(-c)).
     """
-    size = len(interactions.accounts)
-    source, target, position = distinct_pairs(interactions.source, interactions.target, size)
-    total = np.bincount(position, weights, minlength=len(source))
-    return source, target, -np.expm1(-saturation * total) / -np.expm1(-saturation)
-
-
-def newest(interactions: Interactions, weights: FloatArray) -> FloatArray:
-    """The largest weight of each distinct (source, target), in the order of `distinct_reactors`."""
-    size = len(interactions.accounts)
-    source, _, position = distinct_pairs(interactions.source, interactions.target, size)
-    largest = np.zeros(len(source))
-    np.maximum.at(largest, position, weights)
-    return largest
+    result: FloatArray = -np.expm1(-saturation * weights) / -np.expm1(-saturation)
+    return result
 
 
 def received(target: IntArray, weights: FloatArray, size: int) -> FloatArray:

@@ -96,29 +96,25 @@ def _groups(
 
 def _columns(kept: Interactions, until: float) -> _Columns:
     size = len(kept.accounts)
-    slow_weight = parts.decay(kept, until, HALF_LIVES["slow"])
-    passes_on = kept.select(parts.passes_on(kept))
-    slow = parts.decay(passes_on, until, HALF_LIVES["slow"])
-    source, target, weight = parts.distinct_reactors(passes_on, slow, SATURATION)
-    fast_pairs = parts.distinct_reactors(passes_on, parts.decay(passes_on, until, HALF_LIVES["fast"]), SATURATION)
-    own_activity = parts.received(kept.source, slow_weight, size)
+    slow, fast = (parts.decay(kept, until, HALF_LIVES[name]) for name in ("slow", "fast"))
+    every = parts.Pairs.of(kept)
+    pairs = every.among(parts.passes_on(kept), size)
+    weight, newest = parts.once(pairs.total(slow), SATURATION), pairs.largest(slow)
+    own_activity = parts.received(kept.source, slow, size)
     by_kind = {}
     for kind in (RESHARE, QUOTE, REPLY, MENTION):
-        mask = kept.kind == kind
-        _, t, w = parts.distinct_reactors(kept.select(mask), slow_weight[mask], SATURATION)
-        by_kind[kind] = parts.received(t, w, size)
-    newest = parts.newest(passes_on, slow)
-    _, everyone, _ = parts.distinct_reactors(kept, slow_weight, SATURATION)
+        some = every.among(kept.kind == kind, size)
+        by_kind[kind] = parts.received(some.target, parts.once(some.total(slow), SATURATION), size)
     return _Columns(
         by_kind,
-        parts.received(target, weight, size),
-        parts.received(fast_pairs[1], fast_pairs[2], size),
-        parts.received(target, weight * np.log1p(own_activity[source]), size),
-        parts.received(target, newest, size),
-        _effective(target, newest, size),
-        np.bincount(everyone, minlength=size).astype(float),
-        source,
-        target,
+        parts.received(pairs.target, weight, size),
+        parts.received(pairs.target, parts.once(pairs.total(fast), SATURATION), size),
+        parts.received(pairs.target, weight * np.log1p(own_activity[pairs.source]), size),
+        parts.received(pairs.target, newest, size),
+        _effective(pairs.target, newest, size),
+        np.bincount(every.target, minlength=size).astype(float),
+        pairs.source,
+        pairs.target,
         weight,
     )
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from analysis.coordination import coordinated_pairs, suspects
+from analysis.coordination import suspected
 from analysis.graph import KINDS, Interactions
 from analysis.influence import AccountResonance, Exclusions, counted, score_accounts
 from resonance import tables
@@ -104,15 +104,7 @@ def _columns(rows: list[Row]) -> Interactions:
 
 def _exclusions(interactions: Interactions, own: tuple[str, ...], bot: tuple[str, ...]) -> Exclusions:
     """What the caller named, and suspected coordination where items are told."""
-    told = (interactions.item >= 0) & (interactions.kind <= KINDS.index("quote"))
-    names = interactions.accounts
-    pairs = coordinated_pairs(
-        [names[i] for i in interactions.source[told].tolist()],
-        [interactions.items[i] for i in interactions.item[told].tolist()],
-        interactions.time[told],
-        60.0,
-    )
-    return Exclusions(own=frozenset(own), bots=frozenset(bot), coordinated=suspects(pairs))
+    return Exclusions(own=frozenset(own), bots=frozenset(bot), coordinated=suspected(interactions))
 
 
 def _tell(file: str, interactions: Interactions, exclusions: Exclusions) -> None:

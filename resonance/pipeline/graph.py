@@ -14,6 +14,7 @@ from analysis.communities.describe import CommunityProfile, describe
 from analysis.communities.detect import detect
 from analysis.communities.echo import echo_chamber
 from analysis.communities.identity import match_communities
+from analysis.coordination import suspected
 from analysis.graph import Interactions
 from analysis.influence.exclude import counted
 from analysis.influence.score import score_accounts
@@ -31,23 +32,22 @@ SEED = 1
 FEWEST = 20  # interactions below which there is nothing to find
 READ = 500  # members of a community whose posts are read to describe it
 T = TypeVar("T")
-Suspects = Callable[[Interactions], frozenset[str]]
 
 
-def analyse_graph(store: Store, settings: Settings, now: datetime, suspects: Suspects | None = None) -> list[int]:
+def analyse_graph(store: Store, settings: Settings, now: datetime) -> list[int]:
     """A run for every topic with enough interactions; returns the ids of the runs."""
-    runs = [analyse_topic(store, topic, now, suspects) for topic in settings.topics]
+    runs = [analyse_topic(store, topic, now) for topic in settings.topics]
     return [run for run in runs if run is not None]
 
 
-def analyse_topic(store: Store, topic: Topic, now: datetime, suspects: Suspects | None = None) -> int | None:
+def analyse_topic(store: Store, topic: Topic, now: datetime) -> int | None:
     """Communities and resonance of one topic; None when there is too little to look at."""
     window = Window.of(topic, now)
     found = interactions(store, topic, window)
     if len(found) < FEWEST:
         return None
     run = _begin(store, topic, window, now)
-    left = exclusions(store, topic, found, suspects(found) if suspects else frozenset())
+    left = exclusions(store, topic, found, suspected(found))
     kept, left_out = counted(found, left)
     communities = detect(kept, seed=SEED)
     memberships = communities.memberships()

@@ -130,8 +130,30 @@ def test_newer_and_more_distinct_reactions_weigh_more():
 
 def test_one_account_never_counts_more_than_the_cap():
     columns = made([("fan", "star", 0, "reshare")] * 5000)
-    _, _, weight = parts.distinct_reactors(columns, np.ones(5000), 0.1)
+    weight = parts.once(parts.Pairs.of(columns).total(np.ones(5000)), 0.1)
     assert weight[0] == pytest.approx(1 / (1 - math.exp(-0.1)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.floats(0, 9), st.booleans()), max_size=40))
+def test_pairs_add_up_what_plain_dictionaries_do(rows):
+    columns = Interactions.build(
+        [f"a{r[0]}" for r in rows], [f"a{r[1]}" for r in rows], [0.0] * len(rows), [0] * len(rows)
+    )
+    weights, chosen = np.array([r[2] for r in rows], float), np.array([r[3] for r in rows], bool)
+    for pairs, mask in (
+        (parts.Pairs.of(columns), np.ones(len(rows), bool)),
+        (parts.Pairs.of(columns).among(chosen, len(columns.accounts)), chosen),
+    ):
+        total, largest = {}, {}
+        for s, t, w in zip(
+            columns.source[mask].tolist(), columns.target[mask].tolist(), weights[mask].tolist(), strict=True
+        ):
+            total[s, t] = total.get((s, t), 0) + w
+            largest[s, t] = max(largest.get((s, t), 0), w)
+        keys = list(zip(pairs.source.tolist(), pairs.target.tolist(), strict=True))
+        assert dict(zip(keys, pairs.total(weights).tolist(), strict=True)) == pytest.approx(total)
+        assert dict(zip(keys, pairs.largest(weights).tolist(), strict=True)) == largest
 
 
 def test_second_order_and_bridging():

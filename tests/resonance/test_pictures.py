@@ -56,7 +56,10 @@ def store(path: Path) -> Store:
                 "VALUES (?, 'x', ?, ?, 'h', 'ja', ?, ?)",
                 (f"x:p{n}", f"x:{n}", text, at, at),
             )
-            db.execute("INSERT INTO matches VALUES ('matcha', ?, ?, 0, 1, ?)", (f"x:p{n}", at, at))
+            db.execute(
+                "INSERT INTO matches (topic, post_id, created_at, own, version, matched_at) VALUES ('matcha', ?, ?, 0, 1, ?)",
+                (f"x:p{n}", at, at),
+            )
         edges = {(int(a), int(a) // 40 * 40 + int(b)) for a, b in rng.integers(0, 120, (900, 2)) % [120, 40]}
         edges |= {(n, 0) for n in range(1, 30)} | {(n, 0) for n in (45, 50, 85)}
         for n, (source, target) in enumerate(sorted(edges)):
