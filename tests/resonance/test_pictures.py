@@ -57,7 +57,7 @@ def store(path: Path) -> Store:
                 (f"x:p{n}", f"x:{n}", text, at, at),
             )
             db.execute(
-                "INSERT INTO matches (topic, post_id, created_at, own, version, matched_at) VALUES ('matcha', ?, ?, 0, 1, ?)",
+                "INSERT INTO matches (topic, post_id, created_at, version, matched_at) VALUES ('matcha', ?, ?, 1, ?)",
                 (f"x:p{n}", at, at),
             )
         edges = {(int(a), int(a) // 40 * 40 + int(b)) for a, b in rng.integers(0, 120, (900, 2)) % [120, 40]}
