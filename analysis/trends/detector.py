@@ -15,17 +15,19 @@ from scipy.special import pdtr, pdtrc
 from analysis.trends.calendar import DAY, Calendar, Floats, local_calendar
 from analysis.trends.calibrate import against_daily_maxima
 from analysis.trends.incidents import Bools, Hysteresis, incidents
-from analysis.trends.share import FEWEST, evidence, follow, mixture, predict, share_window
-from analysis.trends.volume import STABILISER, baseline, window_counts
-from analysis.trends.windows import STEP_ROWS, infer_step, scales
+from analysis.trends.share import FEWEST, evidence, follow, predict, share_window
+from analysis.trends.volume import STABILISER, Baseline, WindowCounts, baseline, sustained_counts, window_counts
+from analysis.trends.windows import STEP_ROWS, infer_step, scales, soft_maximum
 
 COVERAGE_BOUND = 0.8  # rows observed less than this are left out
 WARM_UP = 3 * DAY  # s of history before a row is judged
 UP_SCALES = (300.0, 900.0, 1800.0, 3600.0, 7200.0)
+SUSTAINED_SCALES = {1800.0: 1.2, 3600.0: 1.1}  # seconds: what lasts so long is worth its surprise divided by this
 DOWN_SCALES = (7200.0,)
 SHARE_DIP_EXTRA = 3.0  # a share that falls is seldom urgent
 SHARE_SCALES = (1800.0, 2700.0, 3600.0, 4500.0, 5400.0, 6300.0, 7200.0)
-LOG_SPREAD = 0.3  # prior spread of daily maxima of the log ratio
+LOG_SPREAD, SUSTAINED_SPREAD = 0.2, 0.3  # prior spreads of daily maxima of the log ratio
+SHARPNESS = 2.0  # of the soft maximum over windows: one that stands alone weighs less than several that agree
 CHANCE = 1e-5  # a volume window must also be this unlikely as a Poisson count: sparse topics never cry wolf
 DIP_POSTS, DIP_RATIO, DIP_EXTRA = 20.0, 0.3, 1.5  # a dip needs this many expected posts, so few seen, a higher bound
 
@@ -46,7 +48,7 @@ class State(StrEnum):
     INSUFFICIENT_DATA = "insufficient_data"
 
 
-VOLUME_BOUNDS = {Sensitivity.LOW: 3.5, Sensitivity.BALANCED: 2.6, Sensitivity.HIGH: 2.0}
+VOLUME_BOUNDS = {Sensitivity.LOW: 3.2, Sensitivity.BALANCED: 2.4, Sensitivity.HIGH: 1.8}
 SHARE_BOUNDS = {Sensitivity.LOW: 3.5, Sensitivity.BALANCED: 2.4, Sensitivity.HIGH: 1.6}
 
 
@@ -151,7 +153,7 @@ def detect(
 def hysteresis(sensitivity: Sensitivity | str, *, share: bool, strictness: float = 1.0) -> Hysteresis:
     """When an incident opens and ends at a sensitivity, for volumes or for shares."""
     bound = (SHARE_BOUNDS if share else VOLUME_BOUNDS)[Sensitivity(sensitivity)] * strictness
-    return Hysteresis(bound, bound / 2, 900, 2 * 3600) if share else Hysteresis(bound, bound / 2, 3600, 12 * 3600)
+    return Hysteresis(bound, bound / 2, 900, 2 * 3600) if share else Hysteresis(bound, bound / 2, 3600, 24 * 3600)
 
 
 def stricter(trends: Trends, coverage: ArrayLike, rule: Hysteresis) -> Trends:
@@ -198,21 +200,7 @@ def _empty(times: Floats) -> Trends:
 
 def _judge_volume(t: Floats, x: Floats, seen: Floats, calendar: Calendar, step: float) -> _Judged:
     base = baseline(t, x, seen, calendar, step)
-    up = np.full(len(t), -np.inf)
-    for seconds in scales(UP_SCALES, step):
-        w = window_counts(t, x, base, seconds, step)
-        unlikely = pdtrc(np.maximum(w.seen - 1, 0), np.maximum(w.expected, 1e-9)) < CHANCE
-        calibrated = against_daily_maxima(w.log_ratio, calendar, LOG_SPREAD)
-        up = np.maximum(up, np.where(unlikely, calibrated, np.minimum(calibrated, 1.0)))
-    down = np.full(len(t), -np.inf)
-    for seconds in scales(DOWN_SCALES, step):
-        w = window_counts(t, x, base, seconds, step)
-        low = (w.expected >= DIP_POSTS) & (w.seen <= DIP_RATIO * w.expected)
-        low &= pdtr(w.seen, np.maximum(w.expected, 1e-9)) < CHANCE
-        calibrated = against_daily_maxima(
-            np.where(np.isfinite(w.log_ratio), -w.log_ratio, -np.inf), calendar, LOG_SPREAD
-        )
-        down = np.maximum(down, np.where(low, calibrated / DIP_EXTRA, np.minimum(calibrated / DIP_EXTRA, 1.0)))
+    up, down = _rise(t, x, base, calendar, step), _fall(t, x, base, calendar, step)
     expected = base.season * np.concatenate([[1.0], base.level[:-1]])
     extra = np.sqrt(STABILISER * step)
     factor = np.exp(2 * np.sqrt(1 / (expected + extra) + 0.05))
@@ -220,10 +208,44 @@ def _judge_volume(t: Floats, x: Floats, seen: Floats, calendar: Calendar, step: 
     return _Judged(expected, low_band, high_band, up, down, np.ones(len(t), bool))
 
 
+def _rise(t: Floats, x: Floats, base: Baseline, calendar: Calendar, step: float) -> Floats:
+    """Surprise upwards: of sums over windows that agree, or of what lasts."""
+    sums = [
+        _calibrated(window_counts(t, x, base, seconds, step), calendar, LOG_SPREAD)
+        for seconds in scales(UP_SCALES, step)
+    ]
+    lasting = [
+        _calibrated(sustained_counts(t, x, base, seconds, step), calendar, SUSTAINED_SPREAD) / extra
+        for seconds, extra in SUSTAINED_SCALES.items()
+        if seconds >= 1.99 * step
+    ]
+    return np.asarray(np.max([soft_maximum(sums, SHARPNESS), *lasting], axis=0), dtype=np.float64)
+
+
+def _calibrated(window: WindowCounts, calendar: Calendar, spread: float) -> Floats:
+    """Spreads above the usual daily maximum; at most 1 where a Poisson count this high would be no wonder."""
+    unlikely = pdtrc(np.maximum(window.seen - 1, 0), np.maximum(window.expected, 1e-9)) < CHANCE
+    surprise = against_daily_maxima(window.log_ratio, calendar, spread)
+    return np.where(unlikely, surprise, np.minimum(surprise, 1.0))
+
+
+def _fall(t: Floats, x: Floats, base: Baseline, calendar: Calendar, step: float) -> Floats:
+    """Surprise downwards, of long windows with enough to miss."""
+    down = np.full(len(t), -np.inf)
+    for seconds in scales(DOWN_SCALES, step):
+        w = window_counts(t, x, base, seconds, step, most_level=1.0)
+        low = (w.expected >= DIP_POSTS) & (w.seen <= DIP_RATIO * w.expected)
+        low &= pdtr(w.seen, np.maximum(w.expected, 1e-9)) < CHANCE
+        fallen = np.where(np.isfinite(w.log_ratio), -w.log_ratio, -np.inf)
+        surprise = against_daily_maxima(fallen, calendar, LOG_SPREAD) / DIP_EXTRA
+        down = np.maximum(down, np.where(low, surprise, np.minimum(surprise, 1.0)))
+    return down
+
+
 def _judge_share(t: Floats, x: Floats, n: Floats, calendar: Calendar, step: float) -> _Judged:
     filtered = follow(t, x, n, calendar.hour)
     windows = [share_window(t, x, n, calendar.hour, filtered, s, step) for s in scales(SHARE_SCALES, step)]
-    up, down = (mixture([evidence(w, side) for w in windows]) for side in (1, -1))
+    up, down = (soft_maximum([evidence(w, side) for w in windows]) for side in (1, -1))
     enough = np.any([w.posts >= FEWEST for w in windows], axis=0)
     odds, error = predict(filtered, np.arange(len(t)), t, calendar.hour)
     spread = 2 * np.hypot(error, 1 / np.sqrt(np.maximum(n, 1) * 0.2))

@@ -18,7 +18,7 @@ FEWEST = 8  # posts in a window below which a share says nothing
 BLOCK = 3600.0  # s of counts that one update of the filter takes together
 WANDER, MEMORY = 0.2, 86400.0  # standard deviation of the wandering (log odds) and seconds until it is forgotten to 1/e
 MEAN_PRIOR, CYCLE_PRIOR = 2.0, 0.1  # standard deviations of the mean and of each of cosine and sine
-CUT = 2.0  # innovations beyond this many standard deviations are cut
+CUT = 3.0  # innovations beyond this many standard deviations are cut
 SHIFT, SHIFT_SPREAD = 0.8, 0.3  # log odds that a shift worth telling moves: .3 becomes about .49
 DISPERSION_BLOCKS, TOLERANCE = 336, 1.2  # blocks looked back on, and how far above binomial is still chance
 CHI_MEDIAN = 0.455  # median of a chi-square variable with one degree of freedom
@@ -147,9 +147,3 @@ def _marginal(window: ShareWindow, mean: Floats, spread: Floats) -> Floats:
     odds = mean[:, None] + spread[:, None] * nodes
     terms = window.parts[:, None] * odds - window.posts[:, None] * np.logaddexp(0, odds) + np.log(weights)
     return np.asarray(np.logaddexp.reduce(terms, axis=1), dtype=np.float64)
-
-
-def mixture(evidences: list[Floats]) -> Floats:
-    """Log Bayes factor when each window length is as likely as the others: the log of their mean factor."""
-    stacked = np.minimum(np.array(evidences), 60.0)
-    return np.asarray(np.log(np.mean(np.exp(stacked), axis=0)), dtype=np.float64)

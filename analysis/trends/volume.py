@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.trends.calendar import Calendar, Floats, Ints
-from analysis.trends.windows import trailing_sum, window_starts
+from analysis.trends.windows import trailing_smallest, trailing_sum, window_starts
 
 HISTORY_DAYS = 28  # days that a fit looks back
 HALF_LIFE = 14.0  # days after which a row weighs half
@@ -21,7 +21,7 @@ WEEKDAY_PRIOR = 0.5  # days of usual volume added to each weekday
 LEVEL_WINDOW, LEVEL_PRIOR = 24.0, 6.0  # h: the level's window and the usual volume added to it
 WINSOR = 0.98  # quantile of row / baseline beyond which a row is cut
 STABILISER = 4.0 / 300.0  # posts^2 per second of window added in the log ratio: sparse rows weigh little
-TYPICAL = 0.3  # of the usual volume, added in the log ratio: twice a quiet hour is less news than twice a busy one
+TYPICAL = 0.6  # of the usual volume, added in the log ratio: twice a quiet hour is less news than twice a busy one
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,37 @@ class WindowCounts:
     log_ratio: Floats
 
 
-def window_counts(times: Floats, values: Floats, base: Baseline, seconds: float, step: float) -> WindowCounts:
-    """Compare each window (t - seconds, t] with the season x the level just before the window."""
+def window_counts(
+    times: Floats, values: Floats, base: Baseline, seconds: float, step: float, *, most_level: float = np.inf
+) -> WindowCounts:
+    """Compare each window (t - seconds, t] with the season x the level just before the window.
+
+    `most_level` caps the level: a window after a burst is no dip because the burst is over.
+    """
     starts = window_starts(times, seconds, step)
     seen = trailing_sum(values, starts)
-    level = base.level[np.maximum(starts - 1, 0)]
-    expected = trailing_sum(np.nan_to_num(base.season), starts) * level
+    expected = _expected(base, starts, most_level)
     extra = np.sqrt(STABILISER * seconds) + TYPICAL * base.typical * seconds / step
-    ratio = np.log((seen + extra) / (expected + extra))
-    return WindowCounts(seconds, seen, expected, np.where(np.isnan(base.season[starts]), -np.inf, ratio))
+    return WindowCounts(seconds, seen, expected, _log_ratio(base, starts, seen, expected, extra))
+
+
+def sustained_counts(times: Floats, values: Floats, base: Baseline, seconds: float, step: float) -> WindowCounts:
+    """Compare a row that five in six rows of each window reach with what a row is expected to hold.
+
+    A few rows, however high, do not move it: what does has lasted through the window. Given as posts of a whole window.
+    """
+    rows = max(1, round(seconds / step))
+    starts = window_starts(times, seconds, step)
+    seen = trailing_smallest(values, rows, rows // 6)
+    expected = _expected(base, starts) / rows
+    extra = np.sqrt(STABILISER * step) + TYPICAL * base.typical
+    return WindowCounts(seconds, rows * seen, rows * expected, _log_ratio(base, starts, seen, expected, extra))
+
+
+def _expected(base: Baseline, starts: Ints, most_level: float = np.inf) -> Floats:
+    level = np.minimum(base.level[np.maximum(starts - 1, 0)], most_level)
+    return trailing_sum(np.nan_to_num(base.season), starts) * level
+
+
+def _log_ratio(base: Baseline, starts: Ints, seen: Floats, expected: Floats, extra: Floats) -> Floats:
+    return np.where(np.isnan(base.season[starts]), -np.inf, np.log((seen + extra) / (expected + extra)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from analysis.trends.calendar import Floats, Ints
 
@@ -23,6 +24,21 @@ def trailing_sum(values: Floats, starts: Ints) -> Floats:
     """Sum of `values` from `starts[i]` to i, row i included."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     return np.asarray(np.maximum(sums[1:] - sums[starts], 0.0), dtype=np.float64)
+
+
+def trailing_smallest(values: Floats, rows: int, rank: int) -> Floats:
+    """The value of ascending `rank` (0: the smallest) among the `rows` rows up to i; zeros before the first."""
+    padded = np.concatenate([np.zeros(rows - 1), values])
+    return np.asarray(np.partition(sliding_window_view(padded, rows), rank, axis=1)[:, rank], dtype=np.float64)
+
+
+def soft_maximum(columns: list[Floats], sharpness: float = 1.0) -> Floats:
+    """log(mean(exp(sharpness x))) / sharpness over columns of shape (n,): the mean for 0, the largest for infinity.
+
+    Of log Bayes factors, with sharpness 1, it is the factor where each column's hypothesis is as likely as the others.
+    """
+    exponents = np.clip(sharpness * np.array(columns), -60.0, 60.0)
+    return np.asarray(np.log(np.mean(np.exp(exponents), axis=0)) / sharpness, dtype=np.float64)
 
 
 def scales(wanted: tuple[float, ...], step: float) -> list[float]:

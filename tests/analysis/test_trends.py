@@ -84,6 +84,27 @@ def test_three_posts_in_a_silent_topic_are_no_alert():
     assert not trends.detect(times, values).alert.any()
 
 
+def test_the_end_of_a_burst_is_no_dip():
+    """The level of the last day is high after a day of news; usual volume after it is not a fall."""
+    times, values = series(days=20, per_hour=200, rhythm=0.2)
+    values[rows_of(times, 12, 0, 24)] *= 6
+    found = trends.detect(times, values)
+    assert not (found.direction[times >= MONDAY + 13 * DAY] < 0).any()
+
+
+def test_what_lasts_is_told_at_a_factor_at_which_a_single_row_is_not():
+    """Rows of a heavy tail: a burst of twice the usual is in none of them, only in that all of them are high."""
+    rng = np.random.default_rng(5)
+    times, values = series(days=28, step=300, per_hour=600, rhythm=0)
+    values[rng.random(len(values)) < 0.004] *= 8
+    lasting, single = values.copy(), values.copy()
+    burst = rows_of(times, 25, 12)
+    lasting[burst] = np.median(values) * 2.5
+    single[burst & (times % HOUR == 0)] = np.median(values) * 8
+    assert trends.detect(times, lasting).alert[burst].any()
+    assert not trends.detect(times, single).alert[burst].any()
+
+
 def test_the_daily_rhythm_is_no_news():
     times, values = series(days=20, per_hour=200, rhythm=0.95)
     assert trends.detect(times, values).alert.sum() <= 1

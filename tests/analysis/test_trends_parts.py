@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -13,8 +14,15 @@ from scipy.stats import norm
 from analysis.trends import calibrate, share
 from analysis.trends.calendar import UnknownCountry, local_calendar, public_holidays, utc_offsets
 from analysis.trends.incidents import Hysteresis, incidents
-from analysis.trends.volume import baseline, window_counts
-from analysis.trends.windows import infer_step, scales, trailing_sum, window_starts
+from analysis.trends.volume import baseline, sustained_counts, window_counts
+from analysis.trends.windows import (
+    infer_step,
+    scales,
+    soft_maximum,
+    trailing_smallest,
+    trailing_sum,
+    window_starts,
+)
 
 RULE = Hysteresis(open=2.0, close=1.0, calm=120, cooldown=600)
 
@@ -89,18 +97,17 @@ def test_cool_down_holds_the_second_alert_back_and_then_lets_it_through():
     assert active[8]
 
 
-def test_surprise_in_spreads_above_the_median_daily_maximum():
+def test_surprise_in_spreads_above_a_busy_days_maximum():
     days = 12
     times = np.arange(days * 24) * 3600.0
     surprise = np.zeros(len(times))
     surprise[12::24] = 1 + 0.1 * (np.arange(days) % 3)  # maxima 1, 1.1, 1.2, 1, ...
     found = calibrate.against_daily_maxima(surprise, local_calendar(times, UTC), prior_spread=0.2)
     past = surprise[12::24][1 : days - 1]
-    middle = np.median(past)
-    mad = 1.4826 * np.median(np.abs(past - middle))
+    mad = 1.4826 * np.median(np.abs(past - np.median(past)))
     weight = len(past) / (len(past) + calibrate.PRIOR_DAYS)
     spread = np.sqrt((1 - weight) * 0.2**2 + weight * mad**2)
-    assert found[-12] == pytest.approx((surprise[-12] - middle) / spread)
+    assert found[-12] == pytest.approx((surprise[-12] - np.quantile(past, calibrate.BUSY)) / spread)
     assert np.all(np.isneginf(found[: 3 * 24]))
 
 
@@ -161,9 +168,54 @@ def test_evidence_needs_posts_and_an_expectation():
     assert share.evidence(_window(45, 60), 1)[0] > 3 > 0 > share.evidence(_window(45, 60), -1)[0]
 
 
-def test_mixture_is_the_log_of_the_mean_factor():
-    found = share.mixture([np.array([0.0]), np.array([np.log(3.0)])])
+def test_a_soft_maximum_of_log_factors_is_the_log_of_their_mean():
+    found = soft_maximum([np.array([0.0]), np.array([np.log(3.0)])])
     assert found[0] == pytest.approx(np.log(2.0))
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 2.0, 5.0])
+def test_a_soft_maximum_lies_between_the_mean_and_the_largest(sharpness):
+    columns = [np.array([1.0, -np.inf, 4.0]), np.array([3.0, -np.inf, 4.0])]
+    found = soft_maximum(columns, sharpness)
+    assert 2.0 < found[0] < 3.0
+    assert found[1] < -10
+    assert found[2] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(("rows", "rank"), [(1, 0), (2, 0), (6, 1), (12, 2)])
+def test_the_smallest_of_trailing_rows_against_a_plain_sort(rows, rank):
+    values = np.random.default_rng(0).poisson(3, 50).astype(float)
+    plain = [sorted([*[0.0] * (rows - 1), *values][i : i + rows])[rank] for i in range(len(values))]
+    assert trailing_smallest(values, rows, rank).tolist() == plain
+
+
+def _flat_week(values, step=300.0):
+    times = unix("2026-01-05T00:00:00") + np.arange(len(values)) * step
+    calendar = local_calendar(times, UTC)
+    return times, baseline(times, np.full(len(values), 10.0), np.ones(len(values)), calendar, step)
+
+
+def test_what_lasts_is_what_five_in_six_rows_reach():
+    """Half an hour of 30 posts a row counts whole, a single row of 1,000 not at all."""
+    values = np.full(7 * 288, 10.0)
+    times, base = _flat_week(values)
+    values[-6:] = 30.0
+    lasting = sustained_counts(times, values, base, 1800.0, 300.0)
+    assert lasting.seen[-1] == 6 * 30
+    assert lasting.expected[-1] == pytest.approx(60, rel=0.02)
+    extra = np.sqrt(4.0) + 0.6 * base.typical[-1]
+    assert lasting.log_ratio[-1] == pytest.approx(np.log((30 + extra) / (10 + extra)), abs=0.02)
+    values[-6:] = [10, 10, 10, 10, 10, 1000]
+    assert sustained_counts(times, values, base, 1800.0, 300.0).seen[-1] == 60
+
+
+def test_a_capped_level_expects_no_more_than_the_season():
+    values = np.full(7 * 288, 10.0)
+    times, base = _flat_week(values)
+    busy = replace(base, level=np.full(len(values), 5.0))
+    assert window_counts(times, values, busy, 7200.0, 300.0).expected[-1] == pytest.approx(5 * 240, rel=0.02)
+    capped = window_counts(times, values, busy, 7200.0, 300.0, most_level=1.0)
+    assert capped.expected[-1] == pytest.approx(240, rel=0.02)
 
 
 def test_the_filter_finds_a_constant_share_and_its_uncertainty_shrinks():
