@@ -19,6 +19,8 @@ from store.errors import SchemaTooNew, StoreError, StoreForeign, StoreReadOnly, 
 from store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrations
 
 BUSY_SECONDS = 30.0
+CHECKPOINT_PAGES = 4_000  # 16 MB of log: the pages of an index that many transactions touch are written back once
+LOG_BYTES = 64 << 20  # what a long reader made the log grow beyond is given back after it
 
 
 class Store:
@@ -69,7 +71,7 @@ class Store:
                     f"{SCHEMA_VERSION}). Install the newer version again; the file is untouched."
                 )
             if version < SCHEMA_VERSION and not self.read_only:
-                self._migrate(version)
+                self._migrate()
 
     def _version(self) -> int:
         return int(self.connection.execute("PRAGMA user_version").fetchone()[0])
@@ -84,15 +86,16 @@ class Store:
             raise StoreForeign(f"{self.path} is a database of another program. Name another file under `database`.")
         raise StoreReadOnly(f"{self.path} is empty. `resonance import FILE` or `resonance run` fills it.")
 
-    def _migrate(self, version: int) -> None:
+    def _migrate(self) -> None:
         """To the newest schema in one transaction: killed midway, the file is as it was, its backup beside it."""
         connection = self.connection
-        if version > 0:
-            self.backup(self.path.with_name(f"{self.path.name}.backup-{version}"))
         connection.execute("PRAGMA journal_mode = WAL")
         with self.write():
-            if self._version() == SCHEMA_VERSION:
+            version = self._version()
+            if version == SCHEMA_VERSION:
                 return  # another process was faster
+            if version > 0:
+                self.backup(self.path.with_name(f"{self.path.name}.backup-{version}"))
             migrations.apply(Database(connection))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -124,6 +127,8 @@ class Store:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA cache_size = -32000")
             connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return connection
 
     @property
@@ -175,8 +180,8 @@ class Store:
         """A whole copy of the file, made while others may write; `target` appears only when it is complete."""
         part = target.with_name(f"{target.name}.part")
         try:
-            with self.translating(), closing(sqlite3.connect(part)) as copy:
-                self.connection.backup(copy)
+            with self.translating(), closing(sqlite3.connect(part)) as copy, closing(sqlite3.connect(self.path)) as own:
+                own.backup(copy)  # a connection of its own: this thread's may be writing
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 from config import Topic
 from store.db import Store
-from store.matching import Match, Matchers
+from store.matching import Match, Matchers, searchable
 from store.records import Account, Checkpoint, Interaction, Metrics, Observed, Page, Post, Removal, Spend, iso
 from store.removal import purge_account, purge_posts
-from store.text import bigrams, content_hash
+from store.text import content_hash, folded_bigrams
 
 ADJACENT = timedelta(seconds=90)
 
@@ -57,6 +57,10 @@ class _Writer:
         self.saved = Saved()
         self.changes: list[tuple[str, str]] = []
         self.fresh: set[str] = set()
+        self.new_posts: list[tuple[object, ...]] = []
+        self.new_bodies: list[tuple[object, ...]] = []
+        self.new_matches: list[tuple[object, ...]] = []
+        self.next_pk = 1
         self.left_out: set[str] = set()
         """Posts of the page that belong to nothing here: what they refer to and react to is not kept either."""
 
@@ -170,29 +174,30 @@ class _Writer:
         authors = {p.author_id for p in posts if p.author_id and p.author_id not in accounts}
         for known_author in _rows(self.connection, "SELECT id, network, handle FROM accounts WHERE id IN", authors):
             accounts[known_author["id"]] = Account(*known_author)
+        self.next_pk += self.connection.execute("SELECT COALESCE(MAX(pk), 0) FROM posts").fetchone()[0]
         kept: set[str] = set()
         sources: list[tuple[object, ...]] = []
-        found: list[tuple[object, ...]] = []
         for post in sorted(posts, key=lambda p: p.reference):  # what came along is kept for those that are kept
-            matches = self.matchers.match(post, accounts.get(post.author_id or ""))
+            folded = searchable(post)
+            matches = self.matchers.match(post, accounts.get(post.author_id or ""), folded)
             row = self._row(post.id) if post.id in kept else stored.get(post.id)
             if row is None and not self._wanted(post, matches, known, wanted):
                 self.saved.skipped += not post.reference
                 self.left_out.add(post.id)
                 continue
             if row is None:
-                self._insert(post)
+                self._insert(post, folded, matches)
             elif row["removed_at"] is None:
-                self._update(post, row)
+                self._update(post, folded, row)
             kept.add(post.id)
             if not post.reference:
                 known.add(post.id)
                 wanted.update(i for i in (post.reply_to_id, post.quote_of_id, post.conversation_id) if i)
             sources.append((post.source, post.native_id, post.id, self.now))
-            if not post.reference:
-                found += [(m.topic, post.id, iso(post.created_at), m.own, m.topic, self.now) for m in matches]
+            at = iso(post.created_at)
+            self.new_matches += [(m.topic, post.id, at, m.own, m.topic, self.now) for m in matches]
         self._sources(sources)
-        self._matches(found)
+        self._flush()
         return kept
 
     def _wanted(self, post: Post, matches: Sequence[Match], known: set[str], wanted: set[str]) -> bool:
@@ -208,28 +213,41 @@ class _Writer:
         )
 
     def _row(self, post_id: str) -> sqlite3.Row:
+        self._flush()
         row: sqlite3.Row = self.connection.execute("SELECT * FROM posts WHERE id = ?", (post_id,)).fetchone()
         return row
 
-    def _insert(self, post: Post) -> None:
-        cursor = self.connection.execute(
-            """INSERT INTO posts (id, network, author_id, text, text_hash, lang, created_at, first_seen, url,
+    def _flush(self) -> None:
+        """Matches before their posts: the trigger that tells the search index of new matches has nothing to do then."""
+        self._matches(self.new_matches)
+        self.connection.executemany(
+            """INSERT INTO posts (pk, id, network, author_id, text, text_hash, lang, created_at, first_seen, url,
                  reply_to_id, quote_of_id, conversation_id, spoiler, sensitive, hashtags, links, edited_at, reference,
                  imported)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+            self.new_posts,
+        )
+        self.connection.executemany(
+            "INSERT OR REPLACE INTO post_search (rowid, body, topics) VALUES (?, ?, ?)", self.new_bodies
+        )
+        self.new_matches, self.new_posts, self.new_bodies = [], [], []
+
+    def _insert(self, post: Post, folded: str, matches: Sequence[Match]) -> None:
+        pk, self.next_pk = self.next_pk, self.next_pk + 1
+        self.new_posts.append(
             (
-                *(post.id, post.network, post.author_id, post.text, content_hash(post.text), post.lang),
+                *(pk, post.id, post.network, post.author_id, post.text, content_hash(post.text), post.lang),
                 *(iso(post.created_at), self.now, post.url, post.reply_to_id, post.quote_of_id, post.conversation_id),
                 *(post.spoiler, post.sensitive, _json(post.hashtags), _json(post.links), _iso(post.edited_at)),
                 *(post.reference, self.imported),
-            ),
+            )
         )
-        self._index(cursor.lastrowid, post)
+        self.new_bodies.append((pk, folded_bigrams(folded), " ".join(m.topic for m in matches)))
         self.fresh.add(post.id)
         self.saved.new_posts += not post.reference
         self.changes.append(("post", post.id))
 
-    def _update(self, post: Post, row: sqlite3.Row) -> None:
+    def _update(self, post: Post, folded: str, row: sqlite3.Row) -> None:
         """An edit brings a new text; what came along only becomes a post of its own when it is seen by itself."""
         edited = post.text != row["text"] and _newer(_iso(post.edited_at), row["edited_at"], post, row)
         promoted = row["reference"] and not post.reference
@@ -249,14 +267,12 @@ class _Writer:
             ),
         )
         if edited:
-            self._index(row["pk"], post)
+            self.connection.execute(
+                "UPDATE post_search SET body = ? WHERE rowid = ?", (folded_bigrams(folded), row["pk"])
+            )
         self.saved.edited += bool(edited)
         self.saved.new_posts += bool(promoted)
         self.changes.append(("post", post.id))
-
-    def _index(self, pk: int | None, post: Post) -> None:
-        body = bigrams(f"{post.spoiler}\n{post.text}" if post.spoiler else post.text)
-        self.connection.execute("INSERT OR REPLACE INTO post_search (rowid, body) VALUES (?, ?)", (pk, body))
 
     def _matches(self, rows: Sequence[tuple[object, ...]]) -> None:
         done = self.connection.executemany(
@@ -386,4 +402,4 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def _json(values: Sequence[str]) -> str:
-    return json.dumps(list(values), ensure_ascii=False)
+    return json.dumps(list(values), ensure_ascii=False) if values else "[]"

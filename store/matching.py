@@ -92,6 +92,11 @@ class Matcher:
         return not (keys | addressed).isdisjoint(self.accounts | self.own)
 
 
+def searchable(post: Post) -> str:
+    """The folded text of a post, its content warning included: what is matched and what is searched."""
+    return fold(f"{post.spoiler}\n{post.text}" if post.spoiler else post.text)
+
+
 class Matchers:
     """Every topic's query."""
 
@@ -99,11 +104,14 @@ class Matchers:
         """Compile them all."""
         self.all = [Matcher(topic) for topic in topics]
 
-    def match(self, post: Post, author: Account | None) -> list[Match]:
-        """The topics that a post belongs to; what only came along with another post belongs to none."""
+    def match(self, post: Post, author: Account | None, folded: str | None = None) -> list[Match]:
+        """The topics that a post belongs to; what only came along with another post belongs to none.
+
+        `folded`: `searchable` of the post, from whoever has it already.
+        """
         if post.reference or not self.all:
             return []
-        folded = fold(f"{post.spoiler}\n{post.text}" if post.spoiler else post.text)
+        folded = searchable(post) if folded is None else folded
         tags = {fold(tag) for tag in post.hashtags}
         keys = keys_of(author, post.author_id)
         found = (matcher.match(post, folded, tags, keys) for matcher in self.all)

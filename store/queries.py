@@ -47,7 +47,7 @@ SELECT p.created_at, p.text, p.url
 FROM post_search
 JOIN posts p ON p.pk = post_search.rowid
 JOIN matches m ON m.topic = :topic AND m.post_id = p.id
-WHERE post_search MATCH (SELECT p FROM phrase)
+WHERE post_search MATCH (SELECT 'topics : "' || :topic || '" AND body : ' || p FROM phrase)
 ORDER BY post_search.rowid DESC
 LIMIT 50"""
 
@@ -77,7 +77,7 @@ ORDER BY day_local""",
         """\
 SELECT v.created_at, v.author, v.likes, v.reshares, v.text, v.url
 FROM matches m JOIN v_posts v ON v.id = m.post_id
-WHERE m.topic = :topic AND m.created_at >= :since AND m.own = 0 AND v.label = 'negative'
+WHERE m.topic = :topic AND m.label = 'negative' AND m.own = 0 AND m.created_at >= :since
 ORDER BY m.created_at DESC
 LIMIT 50""",
     ),

@@ -9,6 +9,7 @@ import html
 import re
 import unicodedata
 from hashlib import sha256
+from operator import add
 
 from lxml import etree
 
@@ -32,9 +33,10 @@ def clean(text: str) -> str:
     bytes included), bidirectional embeddings, overrides and isolates, and U+FFFE/FFFF are removed; newline and tab
     stay. At most MAX_CHARS (100,000) characters are kept; a text that was cut ends with `… [cut]`.
     """
-    if _SURROGATE.search(text):
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    text = _UNWANTED.sub("", _BREAKS.sub("\n", text))
+    if not text.isprintable():  # which most posts of one line are; nothing below concerns them
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        text = _UNWANTED.sub("", _BREAKS.sub("\n", text))
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - len(CUT)] + CUT
 
 
@@ -173,8 +175,10 @@ def fold(text: str) -> str:
     text = clean(text)
     if text.isascii():
         return " ".join(text.lower().split())
-    text = _widths_and_case(_IGNORABLE.sub("", text))
-    return _WHITESPACE.sub(" ", _widths_and_case(_IGNORABLE.sub("", text))).strip()
+    folded = _widths_and_case(_IGNORABLE.sub("", text))
+    if folded != text:  # what NFKC brings forth may have to be folded again
+        folded = _widths_and_case(_IGNORABLE.sub("", folded))
+    return _WHITESPACE.sub(" ", folded).strip()
 
 
 _CJK_RANGES = (
@@ -182,8 +186,9 @@ _CJK_RANGES = (
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _SYMBOL_RANGES = "#\u2190-\u2bff\U0001f000-\U0001faff"
-_CJK = re.compile(f"([{_CJK_RANGES}])(?=([{_CJK_RANGES}])?)")
+_CJK = re.compile(f"[{_CJK_RANGES}]")
 _SYMBOL = re.compile(f"[{_SYMBOL_RANGES}]")
+_PIECES = re.compile(rf"([{_CJK_RANGES}]+)|([{_SYMBOL_RANGES}])|[^{_CJK_RANGES}{_SYMBOL_RANGES}]+")
 _SINGLE_AT_END = re.compile(f"(?:^|[^{_CJK_RANGES}])([{_CJK_RANGES}])$")
 _QUERY_WORD = re.compile(r'"([^"]*)"?|([^\s"]+)')
 
@@ -203,16 +208,31 @@ def bigrams(text: str) -> str:
     A search (see `match_query`) applies the same rule and looks for the words as a phrase, without the word of the
     last character where that one stands behind another CJK character; where it stands alone, as a prefix: `"日"*`.
     """
-    text = _CJK.sub(lambda m: f" {m[1]}{m[2] or ''} ", fold(text))
-    text = _SYMBOL.sub(lambda m: f" u{ord(m[0]):05x} ", text)
-    return " ".join(text.split())
+    return folded_bigrams(fold(text))
+
+
+def folded_bigrams(folded: str) -> str:
+    """`bigrams` of a text that `fold` has made already."""
+    words: list[str] = []
+    for word in folded.split():
+        if word.isascii() and "#" not in word:
+            words.append(word)
+            continue
+        for found in _PIECES.finditer(word):
+            piece = found[0]
+            if found.lastindex == 1:
+                words += map(add, piece, piece[1:])
+                words.append(piece[-1])
+            else:
+                words.append(f"u{ord(piece):05x}" if found.lastindex else piece)
+    return " ".join(words)
 
 
 def _phrase(words: str) -> str:
     folded = fold(words).strip()
     if not any(c.isalnum() or _SYMBOL.match(c) for c in folded):
         return ""
-    found = bigrams(folded).replace('"', '""')
+    found = folded_bigrams(folded).replace('"', '""')
     if _SINGLE_AT_END.search(folded):
         return f'"{found}"*'
     if _CJK.match(folded[-1]):
@@ -248,9 +268,15 @@ def for_model(text: str) -> str:
     (すごーーい: すごーい), any other character but a digit stands at most three times in a row (sooooo: sooo,
     wwwwww: www); white space becomes one space; at most MODEL_CHARS (1,000) characters.
     """
-    text = clean(html.unescape(clean(text[: 8 * MODEL_CHARS])))
-    text = unicodedata.normalize("NFKC", _LINK.sub("http", text))
-    text = _REPEATED.sub(r"\1\1\1", _LONG_VOWELS.sub(r"\1", _MENTION.sub("@user", text)))
+    text = clean(text[: 8 * MODEL_CHARS])
+    if "&" in text:
+        text = clean(html.unescape(text))
+    if "://" in text or "www." in text.lower():
+        text = _LINK.sub("http", text)
+    text = unicodedata.normalize("NFKC", text)
+    if "@" in text:
+        text = _MENTION.sub("@user", text)
+    text = _REPEATED.sub(r"\1\1\1", _LONG_VOWELS.sub(r"\1", text))
     return " ".join(text.split())[:MODEL_CHARS].rstrip()
 
 

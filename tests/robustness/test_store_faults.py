@@ -25,7 +25,7 @@ from store.records import Page, Post
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 TOPIC = Topic(slug="matcha", keywords=("抹茶",))
-OLD = Path(__file__).parent.parent / "fixtures" / "schema-0002.sql.gz"
+KEPT = {2: 12, 3: 17}  # schemas of which a file was kept, with its posts
 
 
 def page(number: int, size: int = 50) -> Page:
@@ -233,10 +233,11 @@ def test_the_log_of_a_killed_writer_is_read_up_to_its_last_whole_page(
     sound(path, posts)
 
 
-def restored(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """The kept file of schema 2, with its rows by table."""
+def restored(path: Path, version: int) -> dict[str, list[tuple[object, ...]]]:
+    """The kept file of an earlier schema, with its rows by table."""
+    kept = Path(__file__).parent.parent / "fixtures" / f"schema-{version:04}.sql.gz"
     old = sqlite3.connect(path)
-    old.executescript(gzip.decompress(OLD.read_bytes()).decode())
+    old.executescript(gzip.decompress(kept.read_bytes()).decode())
     rows = contents(old)
     old.close()
     return rows
@@ -251,32 +252,75 @@ def contents(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...
     }  # fmt: skip
 
 
-def test_an_old_file_is_upgraded_with_every_row_and_a_backup(tmp_path: Path) -> None:
-    path = tmp_path / "r.sqlite"
-    before = restored(path)
-    assert len(before["posts"]) == 12 and before["deliveries"] and before["corrections"]
+def columns(path: Path, table: str) -> str:
+    with sqlite3.connect(path) as old:
+        names = ", ".join(row[1] for row in old.execute(f"PRAGMA table_info({table})"))
+    old.close()
+    return names
+
+
+@pytest.mark.parametrize("version", KEPT)
+def test_an_old_file_is_upgraded_with_every_row_and_a_backup(version: int, tmp_path: Path) -> None:
+    path, kept = tmp_path / "r.sqlite", tmp_path / f"r.sqlite.backup-{version}"
+    before = restored(path, version)
+    assert len(before["posts"]) == KEPT[version] and before["deliveries"] and before["corrections"]
     store = Store.open(path)
-    assert store.one("PRAGMA user_version") == SCHEMA_VERSION > 2
-    after = contents(store.connection)
+    assert store.one("PRAGMA user_version") == SCHEMA_VERSION > version
     for table, rows in before.items():
-        if table == "deliveries":
-            names = "id, incident_id, channel, kind, state, attempts, created_at, not_before, sent_at, peer_ref, error"
-            kept = [tuple(r) for r in store.query(f"SELECT {names}, rolled_into FROM deliveries ORDER BY 1, 2")]
-            assert kept == rows
-        else:
-            assert after[table] == rows, table
+        names = "rowid, body" if table == "post_search" else columns(kept, table)
+        after = [tuple(r) for r in store.query(f"SELECT {names} FROM {table} ORDER BY 1, 2")]
+        assert [r for r in after if table != "_sqlite_migrations"] == rows, table
+    assert_labels_hold(store)
     assert store.one("SELECT label FROM v_posts WHERE id = 'x:2'") == "negative"
     assert store.one("PRAGMA integrity_check") == "ok"
     save_page(store, page(9), [TOPIC], NOW + timedelta(days=1))
     store.close()
-    backup = sqlite3.connect(path.with_name("r.sqlite.backup-2"))
-    assert backup.execute("PRAGMA user_version").fetchone() == (2,)
+    backup = sqlite3.connect(kept)
+    assert backup.execute("PRAGMA user_version").fetchone() == (version,)
     assert contents(backup) == before
     backup.close()
-    assert {p.name for p in tmp_path.iterdir() if not p.name.endswith(("-wal", "-shm"))} == {
-        "r.sqlite",
-        "r.sqlite.backup-2",
-    }
+    assert {p for p in tmp_path.iterdir() if not p.name.endswith(("-wal", "-shm"))} == {path, kept}
+
+
+def assert_labels_hold(store: Store) -> None:
+    """What stands beside the matches and in the search index is what the views and the matches say."""
+    wrong = "SELECT COUNT(*) FROM matches m LEFT JOIN v_posts v ON v.id = m.post_id WHERE m.label IS NOT v.label"
+    assert store.one(wrong) == 0 and store.one("SELECT COUNT(*) FROM matches WHERE label IS NOT NULL") > 0
+    for row in store.query("SELECT p.id, s.topics FROM post_search s JOIN posts p ON p.pk = s.rowid"):
+        topics = store.query("SELECT topic FROM matches WHERE post_id = ?", (row["id"],))
+        assert sorted(row["topics"].split()) == sorted(t[0] for t in topics), row["id"]
+
+
+OPEN = """
+import sys
+from store import Store
+sys.stdin.readline()
+store = Store.open(sys.argv[1])
+print(store.one("PRAGMA user_version"))
+store.close()
+"""
+
+
+@pytest.mark.parametrize("version", [None, *KEPT])
+def test_processes_that_open_a_file_at_once_all_succeed(version: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    before = restored(path, version) if version else None
+    command = [sys.executable, "-c", OPEN, str(path)]
+    racing = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in racing:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=120)[0].strip() for process in racing]
+    assert told == [str(SCHEMA_VERSION)] * 3
+    if before is not None:
+        backup = sqlite3.connect(tmp_path / f"r.sqlite.backup-{version}")
+        assert contents(backup) == before
+        backup.close()
+    store = Store.open(path)
+    assert store.one("PRAGMA integrity_check") == "ok"
+    assert store.one("SELECT COUNT(*) FROM _sqlite_migrations") == SCHEMA_VERSION
+    store.close()
 
 
 UPGRADE = """
@@ -302,17 +346,17 @@ print(count)
 
 def test_an_upgrade_that_is_killed_anywhere_is_done_again(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
-    before = restored(path)
-    for statement in (9, 16, 24):
+    before = restored(path, 3)
+    for statement in (12, 30, 60, 90):
         done = subprocess.run([sys.executable, "-c", UPGRADE, str(path), str(statement)], check=False)
         assert done.returncode == -signal.SIGKILL
         untouched = sqlite3.connect(path)
-        assert untouched.execute("PRAGMA user_version").fetchone() == (2,) and contents(untouched) == before
+        assert untouched.execute("PRAGMA user_version").fetchone() == (3,) and contents(untouched) == before
         untouched.close()
     store = Store.open(path)
     assert contents(store.connection)["posts"] == before["posts"]
     store.close()
-    backup = sqlite3.connect(path.with_name("r.sqlite.backup-2"))
+    backup = sqlite3.connect(path.with_name("r.sqlite.backup-3"))
     assert contents(backup) == before
     backup.close()
 
@@ -320,7 +364,7 @@ def test_an_upgrade_that_is_killed_anywhere_is_done_again(tmp_path: Path) -> Non
 def test_an_upgrade_on_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "small" / "r.sqlite"
     with disk(path.parent, "400k") as remount:
-        before = restored(path)
+        before = restored(path, 3)
         with pytest.raises(StoreError, match=r"room|space"):
             Store.open(path)
         assert [p.name for p in path.parent.iterdir() if "backup" in p.name] == []
