@@ -27,8 +27,17 @@ def set_mark(connection: sqlite3.Connection, stage: str, seq: int, topic: str = 
 
 
 def prune_changes(store: Store) -> int:
-    """Forget changes that every stage has read; returns how many."""
+    """Forget changes that every stage has read; returns how many.
+
+    Marks of topics that are no longer watched, and of models that another one has replaced, would hold everything back:
+    they are forgotten first, and who comes back begins anew.
+    """
     with store.write() as connection:
+        connection.execute("DELETE FROM marks WHERE topic IN (SELECT slug FROM topics WHERE active = 0)")
+        connection.execute(
+            "DELETE FROM marks WHERE (stage LIKE 'score:%' OR stage LIKE 'hours:%') AND substr(stage, 7) <> "
+            "(SELECT substr(stage, 7) FROM marks WHERE stage LIKE 'score:%' ORDER BY seq DESC LIMIT 1)"
+        )
         oldest = connection.execute("SELECT MIN(seq) FROM marks").fetchone()[0]
         if oldest is None:
             return 0

@@ -56,3 +56,5 @@ CREATE TRIGGER matches_gone AFTER DELETE ON matches BEGIN
   UPDATE post_search SET topics = COALESCE((SELECT group_concat(topic, ' ') FROM matches WHERE post_id = OLD.post_id), '')
   WHERE rowid = (SELECT pk FROM posts WHERE id = OLD.post_id);
 END;
+
+CREATE INDEX feedback_incident ON feedback (incident_id, id);
