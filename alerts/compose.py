@@ -229,6 +229,9 @@ FACTS: dict[str, tuple[str, ...]] = {
     "viral_cascade": ("began", "forecast", "mood", "communities", "taken"),
     "rising_user": ("resonance", "communities", "taken"),
     "silent_source": ("reason", "taken"),
+    "community_quiet": ("communities", "members", "taken"),
+    "community_sour": ("communities", "mood", "taken"),
+    "emotion_surge": ("began", "now", "confidence", "words", "communities", "coverage", "taken"),
 }
 
 

@@ -62,6 +62,10 @@ def _key(signal: Signal) -> tuple[str | None, str, str]:
     return signal.topic, signal.rule, signal.subject
 
 
+def _why(signal: Signal) -> str:
+    return f"{signal.severity}, score {signal.confidence:.2f}" if signal.confidence else signal.severity
+
+
 class _Writer:
     """One transaction's work."""
 
@@ -186,7 +190,7 @@ class _Writer:
         incident_id = int(cursor.lastrowid or 0)
         self._evidence(incident_id, signal.evidence)
         why = "older than alerts.max_age at first sight: stored, not sent" if historic else muted
-        self._note(incident_id, "opened", None, why or f"{signal.severity}, confidence {signal.confidence:.2f}")
+        self._note(incident_id, "opened", None, why or _why(signal))
         queued = 0 if historic or muted is not None else self._queue(incident_id)
         self._changed("historic" if historic else "opened", incident_id, signal, queued)
 

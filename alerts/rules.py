@@ -25,6 +25,9 @@ HABITS: dict[str, Habits] = {
     "viral_cascade": Habits(timedelta(hours=6), lapses=True),
     "rising_user": Habits(timedelta(hours=24), lapses=True),
     "silent_source": Habits(timedelta(minutes=15), tell_end=True),
+    "community_quiet": Habits(timedelta(hours=24), lapses=True),
+    "community_sour": Habits(timedelta(hours=24), lapses=True),
+    "emotion_surge": Habits(timedelta(minutes=90), tell_end=True),
 }
 LINK_WITHIN = timedelta(hours=6)
 """A partner's signal later than this after the incident was raised is an event of its own."""

@@ -21,6 +21,8 @@ NEGATIVE_ABOVE = 0.4
 ENOUGH_POSTS = 8
 SAME_SHARE = 0.01
 """Counts that give another share than the rule's (another period) are not told in one sentence with it."""
+SHARES = ("negative_surge", "emotion_surge", "community_sour")
+"""Rules that observe a share."""
 SOURCES = {"x": "X", "mastodon": "Mastodon"}
 
 
@@ -44,10 +46,11 @@ def values(incident: Incident, language: Language, zone: ZoneInfo, topic: str, n
         "resonance": w.number(_number(facts, "resonance")),
         "communities": _list(facts.get("communities"), language),
         "words": _list(facts.get("words"), language, 8),
+        "emotion": w.strings(language)["emotions"].get(str(facts.get("emotion"))),
+        "members": w.number(_number(facts, "members")),
         "acknowledged_by": line(incident.acknowledged_by, 60) if incident.acknowledged_by else None,
     }
     confidence = _number(facts, "confidence")
-    known["confidence"] = w.percent(confidence) if confidence else None
     known["confidence_words"] = w.confidence_words(language, confidence) if confidence else None
     coverage = _number(facts, "coverage")
     known["coverage"] = w.percent(coverage) if coverage is not None and coverage < 0.95 else None
@@ -118,6 +121,8 @@ def _counts(facts: Mapping[str, Any], language: Language) -> dict[str, str | Non
     return {
         "observed_posts": w.unit(language, "posts", w.number(observed)),
         "observed_shares": w.unit(language, "shares", w.number(observed)),
+        "observed_people": w.unit(language, "people", w.number(observed)),
+        "expected_people": w.unit(language, "people", w.number(None if expected is None else round(expected))),
         "expected_posts": w.unit(language, "posts", w.number(_whole(expected))),
         "band_posts": w.unit(language, "posts", band),
         "ratio": w.number(round(ratio, 1)) if ratio else None,
@@ -182,7 +187,7 @@ def _height(incident: Incident, language: Language) -> dict[str, str | None]:
     observed, peak = _number(facts, "observed"), _number(facts, "peak")
 
     def said(value: float | None) -> str | None:
-        if incident.rule == "negative_surge":
+        if incident.rule in SHARES:
             return w.percent(value)
         unit = {"volume_spike": "posts", "viral_cascade": "shares"}.get(incident.rule)
         return w.unit(language, unit, w.number(value)) if unit else None

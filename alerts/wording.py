@@ -107,9 +107,9 @@ def change(language: Language, ratio: float) -> str:
 
 
 def confidence_words(language: Language, value: float) -> str:
-    """How sure, in words."""
+    """How far beyond the usual, in words: a score is no frequency of being right."""
     words = strings(language)["confidence"]
-    return str(next(words[step] for step in ("99", "95", "80", "0") if value * 100 >= int(step)))
+    return str(next(words[step] for step in ("90", "75", "0") if value * 100 >= int(step)))
 
 
 def sparkline(values: Sequence[float | None], width: int = 24) -> str:

@@ -20,7 +20,17 @@ HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/[^\s]*)
 BaseUrl = Annotated[str, StringConstraints(pattern=r"^(https?://[^\s/@?#]+(/[^\s?#]*)?)?$")]
 Language = Literal["ja", "en"]
 Minutes = Annotated[float, Field(gt=0, le=1440)]
-Rule = Literal["volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"]
+Rule = Literal[
+    "volume_spike",
+    "negative_surge",
+    "viral_cascade",
+    "rising_user",
+    "silent_source",
+    "community_quiet",
+    "community_sour",
+    "emotion_surge",
+]
+Emotion = Literal["joy", "trust", "fear", "surprise", "sadness", "disgust", "anger", "anticipation"]
 Severity = Literal["info", "warning", "critical"]
 ClockTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 ClockRange = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
@@ -258,7 +268,12 @@ class Alerts(Table):
     max_per_hour: int = Field(12, ge=1, description="More in one hour and channel arrive as one summary.")
     rules: tuple[Rule, ...] = Field(
         ("volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"),
-        description="Rules that are on.",
+        description="Rules that are on. Off by default: `community_quiet` and `community_sour` (groups of ten or more) "
+        "and `emotion_surge`.",
+    )
+    emotions: tuple[Emotion, ...] = Field(
+        ("anger", "fear", "disgust"),
+        description="Emotions whose rise `emotion_surge` tells, while that rule is on and the model has emotions.",
     )
     viral_probability: float = Field(
         0.5, gt=0, lt=1, description="A cascade is told when its chance of the top 5% reaches this."

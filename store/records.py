@@ -171,7 +171,16 @@ class Page:
     checkpoint: Checkpoint | None = None
 
 
-Rule = Literal["volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"]
+Rule = Literal[
+    "volume_spike",
+    "negative_surge",
+    "viral_cascade",
+    "rising_user",
+    "silent_source",
+    "community_quiet",
+    "community_sour",
+    "emotion_surge",
+]
 Severity = Literal["info", "warning", "critical"]
 
 
@@ -195,7 +204,8 @@ class Signal:
     low: float | None = None
     high: float | None = None
     confidence: float = 0.0
-    """0..1, how far beyond chance; a trend has 0.5 where its alert begins. No measured frequency of being right."""
+    """0..1: of a cascade its chance of the top 5%; of a trend how far beyond the usual, 0.5 where its alert begins: no
+    frequency of being right, and told in words; 0: not said."""
     severity: Severity = "warning"
     evidence: tuple[tuple[str, float], ...] = ()
     """Post ids with their weights, the most telling first."""

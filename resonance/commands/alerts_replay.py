@@ -138,6 +138,10 @@ def _numbers(r: Any) -> tuple[str, str]:
         return f"{100 * r.observed:.0f}% negative", "-" if r.expected is None else f"{100 * r.expected:.0f}%"
     if r.rule == "viral_cascade":
         return f"{r.observed:.0f} reshares", "-" if r.forecast is None else f"{r.forecast:.0f} in a week"
+    if r.rule == "community_sour":
+        return f"{100 * r.observed:.0f}% negative", "-" if r.expected is None else f"{100 * r.expected:.0f}%"
+    if r.rule == "community_quiet":
+        return f"{r.observed:.0f} regulars", "-" if r.expected is None else f"{r.expected:.0f}"
     if r.rule == "rising_user":
         return f"resonance {r.observed:.0f}", "-" if r.expected is None else f"at most {r.expected:.0f}"
     return f"{r.observed:.0f} posts an hour", "-" if r.expected is None else f"{r.expected:.1f}"

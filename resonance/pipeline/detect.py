@@ -6,6 +6,7 @@ from datetime import datetime
 
 from alerts.incidents import Change, apply
 from config import Settings
+from resonance.pipeline.detectors.communities import community_signals
 from resonance.pipeline.detectors.people import rising_signals
 from resonance.pipeline.detectors.silence import silence_signals
 from resonance.pipeline.detectors.spread import viral_signals
@@ -21,6 +22,7 @@ def signals(store: Store, settings: Settings, now: datetime) -> list[Signal]:
         trends, spreading = trend_signals(store, topic, now), viral_signals(store, settings, topic, now)
         found += trends + [s for s in spreading if not is_part_of(s, trends, store)]
         found += rising_signals(store, topic, now)
+        found += community_signals(store, settings, topic, now)
     return found
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from alerts.incidents import Change, apply
 from config import Settings, Topic
 from resonance.pipeline.detect import is_part_of
+from resonance.pipeline.detectors import communities
 from resonance.pipeline.detectors.people import newest_run, risen, untold
 from resonance.replay.spread import SpreadReplay
 from resonance.replay.trends import TrendReplay
 from store import Store
 from store.records import Rule, Signal, from_iso
-from store.topic_hours import BIN
+from store.topic_hours import BIN, floor_hour
 
 SENSITIVITIES = ("low", "balanced", "high")
 STEP = BIN
@@ -77,6 +78,8 @@ class _Topic:
         self.trends = TrendReplay(store, topic, since, until)
         self.spread = SpreadReplay(store, settings, topic, since, until)
         self.risen: dict[int, list[Signal]] = {}
+        self.rules = [rule for rule in communities.RULES if rule in settings.alerts.rules]
+        self.changed: tuple[datetime | None, list[Signal]] = (None, [])
 
     def at(self, moment: datetime, scratch: dict[str, Store]) -> dict[str, list[Signal]]:
         """The signals of a moment by sensitivity; `scratch` knows what was raised before."""
@@ -87,7 +90,15 @@ class _Topic:
             viral = self.spread.untold(incidents, spreading, moment)
             found[name] = [*trends[name], *(s for s in viral if not is_part_of(s, list(trends[name]), incidents))]
             found[name] += untold(incidents, self.topic, rising) if rising else []
+            found[name] += self._communities(moment)
         return found
+
+    def _communities(self, moment: datetime) -> list[Signal]:
+        """Judged once an hour; the sensitivity plays no part."""
+        hour = floor_hour(moment)
+        if self.rules and self.changed[0] != hour:
+            self.changed = hour, communities.changed(self.store, self.topic, moment, self.rules)
+        return self.changed[1]
 
     def _rising(self, moment: datetime) -> list[Signal]:
         run = newest_run(self.store, self.topic, moment)

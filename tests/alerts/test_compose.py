@@ -22,12 +22,16 @@ FACTS = {
         "age_minutes": 95, "posts": 30, "negative": 1,
     },
     "rising_user": {"account": "hanako@mstdn.jp", "rank": 3, "follower_rank": 812, "resonance": 71.4},
+    "community_quiet": {"direction": "down", "members": 31, "communities": ["latte"]},
+    "community_sour": {"direction": "up", "posts": 60, "negative": 33, "communities": ["latte"]},
+    "emotion_surge": {"direction": "up", "emotion": "anger", "words": ["返金"]},
     "silent_source": {"source": "x", "reason": "429 until 12:00", "last_seen": iso(NOW - timedelta(hours=7))},
 }  # fmt: skip
 
 
 def told(store, signal_, language="ja", kind="opened", now=NOW):
     config = settings_of(language=language)
+    config = config.model_copy(update={"alerts": config.alerts.model_copy(update={"rules": tuple(HABITS)})})
     (change, *_) = apply(store, config, [signal_], NOW)
     return compose(config, incident(store, change.incident_id), kind, now)
 
@@ -46,7 +50,7 @@ def test_a_surge_in_japanese(store):
     assert "否定的な投稿の割合が46%（48件のうち22件）に上がりました。" in text
     assert "12%" in text and "5%〜20%" in text
     assert "11月22日(日) 18:00（30分前から）" in text
-    assert "ほぼ確実です（>99%）" in text
+    assert "ふだんの範囲を大きく超えています" in text
     assert "返金してほしい" in text and "128件の共有" in text and "https://x.com/hanako/status/1" in text
     assert "ご判断ください" in text and "resonance alerts ack 1" in text
     assert "関西の常連" in text and "異物、返金" in text

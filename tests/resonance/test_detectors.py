@@ -227,7 +227,7 @@ def test_mostly_imported_evidence_is_as_old_as_the_archive(store: Filled) -> Non
 
 def test_false_alarms_make_a_rule_stricter_for_that_topic(store: Filled) -> None:
     """A burst that is just told is no longer told once people have answered that such alerts are false."""
-    store.posts(*burst(END + 15 * M, 45, 85))
+    store.posts(*burst(END + 15 * M, 45, 70))
     now = later(store, 1)
     assert [s.rule for s in active(store, now)] == ["volume_spike"]
     with store.store.write() as db:

@@ -105,7 +105,6 @@ def _signal(store: Store, topic: Topic, row: sqlite3.Row, at: datetime) -> Signa
         expected=row["old_high"],
         low=row["low"],
         high=row["high"],
-        confidence=0.9,
         severity="info",
         evidence=tuple((r["post_id"], r["weight"]) for r in evidence),
         facts={

@@ -44,7 +44,6 @@ def silence_signals(store: Store, settings: Settings, now: datetime) -> list[Sig
                 began_at=since,
                 observed=(now - since).total_seconds() / 3600,
                 expected=limit.total_seconds() / 3600,
-                confidence=1.0 if unread else 0.8,
                 severity="warning",
                 facts={"source": row["network"], "last_seen": iso(since), "reason": _reason(store, row["network"])},
                 evidence_at=now,
