@@ -21,6 +21,8 @@ INK, GREY = "#1f2328", "#57606a"
 COLOURS = {"observed": "#0b5394", "expected": GREY, "band": "#a9c7e8", "forecast": "#009e73", "alert": "#d55e00"}
 """Blue, green and vermilion of Okabe and Ito: told apart with every common colour blindness, and by shape too."""
 MAX_ROWS = 400
+WHOLE = 5
+"""From this height on, five ticks stand at whole numbers."""
 
 
 def chart(incident: Incident, language: Language, zone: ZoneInfo, title: str) -> bytes | None:
@@ -82,7 +84,9 @@ def _amounts(
 ) -> tuple[Any, Any]:
     """Axis and scale; a cascade's are logarithmic, for its forecast may reach far beyond what is seen."""
     if incident.rule != "viral_cascade":
-        return alt.Axis(title=None, format=".0%" if share else ",", tickCount=5), alt.Scale(zero=True, nice=True)
+        most = max((value for row in series for value in row[1:] if value is not None), default=0.0)
+        amount = ",d" if most >= WHOLE else ","  # "," alone makes 50 of few ticks `5e+1`
+        return alt.Axis(title=None, format=".0%" if share else amount, tickCount=5), alt.Scale(zero=True, nice=True)
     highest = max([row[1] or 0 for row in series] + [one["high"] for one in forecast])
     ticks = [0, *(t * 10**power for power in range(7) for t in (1, 3))]
     shown = [t for t in ticks if t <= 1.2 * highest] + [next((t for t in ticks if t > 1.2 * highest), highest)]

@@ -15,7 +15,7 @@ from alerts.safe import defang, header, http_url, line, quote
 from alerts.values import mood, values
 from config.settings import Language, Settings
 
-BADGES: dict[Tone, str] = {"risk": "🔴", "chance": "🟢", "fault": "⚪", "plain": "🔵"}
+BADGES: dict[Tone, str] = {"risk": "🔴", "chance": "🟢", "fault": "⚪", "plain": "🔵", "over": "⚪"}
 QUOTES = 5
 
 
@@ -47,12 +47,13 @@ def compose(
     return Message(
         kind=kind,
         language=language,
-        tone=tone,
+        tone="over" if over else tone,
         severity=incident.severity,
         badge=badge,
         title=news or heading,
+        heading=heading,
         subject=_subject(said, incident, tone, lasting, kind),
-        summary=tuple(([heading] if kind == "escalation" else []) + _summary(said, incident, tone, known, over)),
+        summary=tuple(([heading] if news else []) + _summary(said, incident, tone, known, over)),
         facts=() if brief else tuple(_facts(said, incident, known, over)),
         quotes=() if follows else tuple(quotes_of(incident.evidence[:QUOTES], language, zone, said)),
         advice=() if over or brief else tuple(_text(_pick(said["advice"], incident, tone))),

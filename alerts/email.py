@@ -28,7 +28,7 @@ from alerts.wording import strings
 from config.settings import EmailChannel
 
 CHART_CID = "chart@resonance"
-COLOURS = {"risk": "#b3261e", "chance": "#1b7f4d", "fault": "#5f6368", "plain": "#1f5fa8"}
+COLOURS = {"risk": "#b3261e", "chance": "#1b7f4d", "fault": "#5f6368", "plain": "#1f5fa8", "over": "#5f6368"}
 
 
 def build(channel: EmailChannel, message: Message, chart: bytes | None, now: datetime) -> bytes:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from config.settings import Language
 
-Tone = Literal["risk", "chance", "fault", "plain"]
+Tone = Literal["risk", "chance", "fault", "plain", "over"]
 Kind = Literal["opened", "update", "resolved", "escalation", "digest", "test", "rollup"]
 
 
@@ -57,6 +57,8 @@ class Message:
     quotes_title: str = ""
     """Above the posts, where it is not that they are the evidence."""
     footer: str = ""
+    heading: str = ""
+    """What the incident is called, where `title` tells what has happened to it."""
     chart_alt: str = ""
     thread: str = ""
     """Same for all messages about one incident; part of the Message-ID."""

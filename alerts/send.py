@@ -79,7 +79,7 @@ def chart_of(settings: Settings, subject: Incident, message: Message) -> bytes |
     from alerts.charts import chart
 
     try:
-        return chart(subject, message.language, zone_of(settings, subject.topic), message.title)
+        return chart(subject, message.language, zone_of(settings, subject.topic), message.heading)
     except Exception as error:
         _log.warning("chart_not_drawn", incident=subject.id, error=type(error).__name__)
         return None

@@ -5,6 +5,8 @@ import zlib
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from alerts import charts
 from alerts.read import Incident
 from store.records import iso
@@ -123,3 +125,11 @@ def test_a_cascade_shows_its_forecast():
 def test_too_little_to_draw_is_no_chart():
     assert charts.chart(case(rows=[]), "ja", TOKYO, "題") is None
     assert charts.chart(case(rows=series()[:2]), "ja", TOKYO, "題") is None
+
+
+@pytest.mark.parametrize(("most", "amount"), [(2.5, ","), (5.0, ",d"), (48.0, ",d"), (1200.0, ",d")])
+def test_the_axis_counts_in_whole_numbers_and_never_in_powers(most, amount):
+    rows = [(iso(NOW + timedelta(minutes=n)), most * n / 5, None, None, None) for n in range(6)]
+    spec = charts.spec(case(), rows, "ja", TOKYO, "題")
+    axes = {(layer["encoding"].get("y") or {}).get("axis", {}).get("format") for layer in spec["layer"]} - {None}
+    assert axes == {amount}, "vega writes 50 of few ticks as 5e+1 with a comma alone"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerts import people
 from alerts.compose import compose, compose_rollup, tone_of
 from alerts.incidents import apply
 from alerts.read import Incident, incident
@@ -208,3 +209,19 @@ def test_strangers_names_never_break_or_format_the_text(words, account, source, 
         text.encode("utf-8")
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
         assert "://" not in text
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_what_follows_names_what_it_is_about_and_an_end_is_calm(store, language):
+    config = settings_of(language=language)
+    apply(store, config, [signal()], NOW)
+    apply(store, config, [surge()], NOW + timedelta(minutes=10))
+    found = incident(store, 1)
+    first = compose(config, found, "opened", NOW)
+    note = next(n["id"] for n in found.notes if n["kind"] == "updated")
+    for kind in ("update", "escalation"):
+        message = compose(config, found, kind, NOW + timedelta(hours=1), note_id=note)
+        assert message.summary[0] == message.heading == first.title != message.title
+        assert message.tone == "risk"
+    people.resolve(store, 1, "hanako", NOW + timedelta(hours=2))
+    assert compose(config, incident(store, 1), "resolved", NOW + timedelta(hours=2)).tone == "over"
