@@ -56,14 +56,15 @@ class MastodonSource(Source):
         if NETWORK not in topic.sources:
             return
         walks = []
+        known = moment(checkpoints.get(f"observed:{topic.slug}", {}).get("until"))
         for tag in tags_of(topic):
             self._must_show("hashtag_feeds", "hashtags", now)
-            walks.append(self._walk(f"tag:{fold(tag)}", self._tag(tag, now), checkpoints, now, stop))
+            walks.append(self._walk(f"tag:{fold(tag)}", self._tag(tag, now), checkpoints, now, stop, known))
             yield from walks[-1]
         if self.settings.public_timeline:
             self._must_show("live_feeds", "the public timeline", now)
             if self._public_at != now:
-                walks.append(self._walk("public", self._public(now), checkpoints, now, stop))
+                walks.append(self._walk("public", self._public(now), checkpoints, now, stop, known))
                 yield from walks[-1]
                 self._public_at = now
         if walks and all(walk.complete for walk in walks):
@@ -79,9 +80,17 @@ class MastodonSource(Source):
     def _statuses(self, key: str, now: datetime) -> Ask:
         return lambda paging: self.client.account_statuses(key, now, **paging)
 
-    def _walk(self, stream: str, ask: Ask, checkpoints: Checkpoints, now: datetime, stop: Event | None) -> Walk:
+    def _walk(
+        self,
+        stream: str,
+        ask: Ask,
+        checkpoints: Checkpoints,
+        now: datetime,
+        stop: Event | None,
+        known: datetime | None = None,
+    ) -> Walk:
         read = lambda statuses: self._page(statuses, now)  # noqa: E731
-        return Walk(self.name, stream, ask, read, dict(checkpoints.get(stream, {})), now, stop)
+        return Walk(self.name, stream, ask, read, dict(checkpoints.get(stream, {})), now, stop, known)
 
     def _page(self, statuses: Sequence[Fields], now: datetime) -> Page:
         """A page with the answered statuses that are not on it, without which replies lead nowhere."""

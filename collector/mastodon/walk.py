@@ -45,6 +45,8 @@ class Walk:
     cursor: Cursor
     now: datetime
     stop: Event | None = None
+    known: datetime | None = None
+    """Until when the topic has been read by other streams: a new one goes back to there, if that is more than a day."""
     complete: bool = False
 
     def __iter__(self) -> Iterator[Page]:
@@ -57,8 +59,9 @@ class Walk:
         return page
 
     def _back(self) -> Iterator[Page]:
-        """The first visit: newest first, one day back; only its end sets the head."""
-        begun = {"begun": iso(self.now), "until": iso(self.now - FIRST), "head": None, "max_id": None}
+        """The first visit: newest first, a day back or more; only its end sets the head."""
+        until = min(self.now - FIRST, self.known or self.now)
+        begun = {"begun": iso(self.now), "until": iso(until), "head": None, "max_id": None}
         back: Cursor = dict(self.cursor.get("back") or begun)
         for _ in range(MAX_PAGES):
             if stopped(self.stop):

@@ -46,6 +46,7 @@ class XSource(Source):
         if "x" not in topic.sources:
             return
         walks = []
+        known = moment(checkpoints.get(f"observed:{topic.slug}", {}).get("until"))
         for query in queries(topic):
             stream = f"search:{topic.slug}:{sha256(query.encode()).hexdigest()[:12]}"
             walk = Walk(
@@ -56,6 +57,7 @@ class XSource(Source):
                 now,
                 stop,
                 sweeps=True,
+                known=known,
             )
             walks.append(walk)
             yield from walk
@@ -140,13 +142,16 @@ class XSource(Source):
 
 
 def _observed(topic: Topic, walks: Sequence[Walk], checkpoints: Checkpoints, now: datetime) -> Page:
-    """What has been read without a hole, up to the oldest of the searches' ends."""
+    """What has been read without a hole, up to the oldest of the searches' ends; of a gap, what lies on both sides."""
     stream = f"observed:{topic.slug}"
     before: Cursor = dict(checkpoints.get(stream, {}))
+    start = from_iso(before["until"]) if before.get("until") else now - FIRST
     end = min(from_iso(walk.cursor["read_until"]) for walk in walks)
-    begins = [from_iso(before["until"]) if before.get("until") else now - FIRST]
-    begins += [from_iso(walk.cursor["gap_until"]) for walk in walks if walk.cursor.get("gap_until")]
+    gaps = [(moment(walk.cursor.get("gap_from")) or start, moment(walk.cursor.get("gap_until"))) for walk in walks]
+    later = [(low, high) for low, high in gaps if high and high > start]
+    periods = [(start, end)]
+    if later:
+        periods = [(start, min(low for low, _ in later)), (max(high for _, high in later), end)]
     page = Page(checkpoint=Checkpoint("x", stream, {"until": iso(end)}))
-    if max(begins) < end:
-        page.observed.append(Observed(topic.slug, "x", max(begins), end))
+    page.observed += [Observed(topic.slug, "x", low, high) for low, high in periods if low < high]
     return page

@@ -4,7 +4,7 @@ The cursor of a stream, as JSON:
 
     since_id    newest id of the FIRST page of the last window that was read to its end
     read_until  everything up to here has been read (our clock, less the index's delay)
-    gap_until   the end of the last known gap
+    gap_from, gap_until   the last known gap
     swept       the UTC day of the last sweep
     pending     a window begun and not ended: its bounds, where it goes on (token, oldest_id), its newest_id
 
@@ -53,8 +53,11 @@ class Walk:
     now: datetime
     stop: Event | None = None
     sweeps: bool = False
+    known: datetime | None = None
+    """Until when other searches have read the topic: a new one goes back to there, if that is more than a day."""
     complete: bool = False
     pages: int = field(default=0)
+    _gap: Gap | None = None
 
     def __iter__(self) -> Iterator[Page]:
         """The pages, each with its checkpoint: first what is left of an interrupted window, then the new one."""
@@ -74,7 +77,7 @@ class Walk:
         elif read_until:  # long silence: nothing newer was there when we last looked
             since = read_until - QUIET_OVERLAP
         else:
-            window["start"] = iso(self.now - FIRST)
+            window["start"] = iso(self._first())
             return window
         if self.sweeps and self.now.hour == SWEEP_HOUR and self.cursor.get("swept") != self.now.date().isoformat():
             window["swept"] = self.now.date().isoformat()
@@ -82,13 +85,26 @@ class Walk:
         window["since_id"] = id_at(since)
         return window
 
+    def _first(self) -> datetime:
+        """Where a first visit begins."""
+        first = min(self.now - FIRST, self.known or self.now)
+        oldest = self.now - OLDEST + MARGIN
+        if first < oldest:
+            self._gap = self._missing(first, oldest)
+        return max(first, oldest)
+
+    def _missing(self, start: datetime, end: datetime) -> Gap:
+        self.cursor["gap_from"], self.cursor["gap_until"] = iso(start), iso(end)
+        return Gap("x", self.topic, start, end, "not asked in time: X answers for the last seven days only")
+
     def _window(self, window: Cursor) -> Iterator[Page]:
         while self.pages < MAX_PAGES and not stopped(self.stop):
             self.pages += 1
             answer, gap = self._answer(window)
             page = parse(answer.body, self.now).page
             page.spend = answer.spend
-            page.gaps += [gap] if gap else []
+            page.gaps += [found for found in (gap, self._gap) if found]
+            self._gap = None
             self._advance(window, answer)
             page.checkpoint = Checkpoint("x", self.stream, dict(self.cursor))
             done = "pending" not in self.cursor
@@ -124,8 +140,7 @@ class Walk:
         read_until = moment(self.cursor.get("read_until"))
         if read_until is None or read_until >= begins:
             return None
-        self.cursor["gap_until"] = iso(begins)
-        return Gap("x", self.topic, read_until, begins, "not asked in time: X answers for the last seven days only")
+        return self._missing(read_until, begins)
 
     def _advance(self, window: Cursor, answer: Answer) -> None:
         meta = mapping(answer.body.get("meta"))

@@ -411,3 +411,15 @@ def test_check_tells_what_works(town):
     with town.mastodon(access_token="wrong") as (_, (source,)):
         (bad,) = source.check([TOPIC], town.now)
     assert (bad.ok, bad.exit_code) == (False, 77) and "access_token" in bad.remedy
+
+
+def test_new_words_after_an_outage_are_read_back_to_where_the_old_ones_ended(town):
+    town.posts([10])
+    missed = town.post(20 * 60, "#teh")
+    with town.mastodon() as (_, (source,)):
+        reader = Reader(source, Topic(slug="kopi", hashtags=("抹茶",)))
+        reader.read(town.at(20))
+        reader.topic = Topic(slug="kopi", hashtags=("teh",))
+        page = reader.read(town.at(48 * 60))
+    assert [post.native_id for post in page.posts] == [missed]
+    assert page.observed[0].start == BEGIN + timedelta(minutes=20)

@@ -413,3 +413,46 @@ def test_pitfall_3_the_oldest_moment_moves_on_while_we_ask(town):
 
         source.client.search = slowly
         assert len(reader.read(now).gaps) == 1
+
+
+def test_new_words_after_an_outage_are_read_back_to_where_the_old_ones_ended(town):
+    before, missed = names(town.posts([10])), names([town.post(minute, "teh") for minute in (5 * 60, 40 * 60)])
+    with town.x() as (_, source):
+        reader = Reader(source)
+        assert reader.ids(town.at(20)) == before
+        reader.topic = Topic(slug="kopi", keywords=("teh",))  # changed while X could not be read for two days
+        page = reader.read(town.at(48 * 60))
+    assert {p.id for p in page.posts} == missed
+    (observed,) = page.observed
+    assert (observed.start, observed.end) == (BEGIN + timedelta(minutes=19.5), town.now - timedelta(seconds=30))
+    assert not page.gaps
+
+
+def test_new_words_after_more_than_a_week_leave_a_gap(town):
+    town.posts([10])
+    with town.x() as (_, source):
+        reader = Reader(source)
+        reader.read(town.at(20))
+        reader.topic = Topic(slug="kopi", keywords=("teh",))
+        page = reader.read(town.at(9 * 24 * 60))
+    ((gap,), (observed,)) = page.gaps, page.observed
+    assert (
+        gap.start == BEGIN + timedelta(minutes=19.5)
+        and gap.end == observed.start == town.now - timedelta(days=7) + MARGIN
+    )
+
+
+def test_what_was_read_before_a_gap_is_observed_up_to_it(town):
+    town.posts([10])
+    with town.x() as (_, source):
+        reader = Reader(source)
+        reader.read(town.at(20))
+        cursor = dict(reader.cursors["observed:kopi"])
+        reader.read(town.at(40))
+        reader.cursors["observed:kopi"] = cursor  # ended between the last page and the word that all is read
+        page = reader.read(town.at(9 * 24 * 60))
+    (gap,) = page.gaps
+    assert [(o.start, o.end) for o in page.observed] == [
+        (BEGIN + timedelta(minutes=19.5), gap.start),
+        (gap.end, town.now - timedelta(seconds=30)),
+    ]
