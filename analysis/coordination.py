@@ -19,6 +19,7 @@ from analysis.graph import QUOTE, RESHARE, UNKNOWN, FloatArray, IntArray, Intera
 TOGETHER = 0.6  # share of their common items that two coordinated accounts share within the window
 FLOOR = 1e-3  # smallest chance of sharing together by accident: data cannot tell smaller ones
 LEAST = 2  # items shared together from which a pair is named
+PARTNERS = 3  # accounts with which an account shares together LEAST times, from which it is no part of the crowd
 CROWD = 2000  # shares within the window from which a moment is too crowded to tell anything
 WINDOW = 60.0  # seconds within which two shares are together, for `suspected`
 SUSPECT = 0.6  # score from which `suspects` names an account
@@ -78,16 +79,24 @@ class _Shares:
         result: FloatArray = np.minimum((others + PRIOR) / (total + PRIOR), 1)
         return result
 
-    def chance(self, first: IntArray, second: IntArray, window: float) -> FloatArray:
+    def chance(self, first: IntArray, second: IntArray, window: float, partners: IntArray) -> FloatArray:
         """Chance that the accounts of two shares (positions) of an item lie so near by accident, each by its habit.
 
         An account lands within the window of the other's share with the probability that its habit (`eagerness`)
-        gives to the quantiles there; the geometric mean of both directions.
+        gives to the quantiles there; the geometric mean of both directions. Quantiles are those of all shares of the
+        item, but where most of them are by accounts with PARTNERS `partners` (per account) or more, those of the others
+        and the share itself: a ring that makes up the crowd must not vouch for itself.
         """
         key, eager = self.key(window), self.eagerness()
-        start, of = np.searchsorted(self.item, self.item), np.bincount(self.item)[self.item]
-        begin = (np.searchsorted(key, key - window, "left") - start) / of
-        end = (np.searchsorted(key, key + window, "right") - start) / of
+        others = partners[self.account] < PARTNERS
+        every = np.bincount(self.item)
+        swamped = np.bincount(self.item[others], minlength=len(every)) < every / 2
+        crowd = others | ~swamped[self.item]
+        itself = swamped[self.item]
+        start = np.searchsorted(self.item[crowd], self.item)
+        of = np.bincount(self.item[crowd], minlength=len(every))[self.item] + itself
+        begin = (np.searchsorted(key[crowd], key - window, "left") - start) / of
+        end = (np.searchsorted(key[crowd], key + window, "right") - start + itself) / of
         one = end[second] ** eager[first] - begin[second] ** eager[first]
         other = end[first] ** eager[second] - begin[first] ** eager[second]
         result: FloatArray = np.clip(np.sqrt(one * other), FLOOR, TOGETHER)
@@ -152,7 +161,9 @@ def _named(shares: _Shares, window: float, accounts: list[str], items: list[str]
         np.minimum(a, b) * np.int64(shares.size) + np.maximum(a, b), return_inverse=True, return_counts=True
     )
     enough = count >= LEAST
-    chance = shares.chance(first, second, window)
+    partners = np.bincount(np.concatenate([pair[enough] // shares.size, pair[enough] % shares.size]))
+    partners = np.pad(partners, (0, shares.size - len(partners)))
+    chance = shares.chance(first, second, window, partners)
     together = np.bincount(position, np.log(TOGETHER / chance), minlength=len(pair))[enough]
     pair, count = pair[enough], count[enough]
     left, right = pair // shares.size, pair % shares.size

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from config import Topic
 from store.db import Store
 from store.records import from_iso, iso
+from store.suspects import LEFT_OUT, suspects_of
 
 HOUR = timedelta(hours=1)
 BIN = timedelta(minutes=15)
@@ -116,12 +117,14 @@ def _hour(
     }
     rows = connection.execute(_LABELLED, parameters).fetchall()
     others = [row for row in rows if not row["own"]]
+    suspected = suspects_of(connection, topic.slug, [row["author_id"] for row in others if row["author_id"]])
     counts = {label: sum(r["label"] == label for r in others) for label in ("negative", "neutral", "positive")}
     reshares = connection.execute(
-        "SELECT COUNT(*) FROM interactions i JOIN matches m ON m.post_id = i.target_post_id AND m.topic = :topic "
+        f"SELECT COUNT(*), COALESCE(SUM(i.source_id IN ({LEFT_OUT})), 0) "
+        "FROM interactions i JOIN matches m ON m.post_id = i.target_post_id AND m.topic = :topic "
         "WHERE i.kind = 'reshare' AND i.time_high >= :start AND i.time_high < :end",
         parameters,
-    ).fetchone()[0]
+    ).fetchone()
     told = share(counts["negative"], counts["neutral"], counts["positive"]) or (None, None, None)
     covered = coverage(connection, topic.slug, hour, hour + HOUR)
     unscored = sum(r["label"] is None and not r["removed"] for r in others)
@@ -129,32 +132,43 @@ def _hour(
     connection.execute(
         "INSERT OR REPLACE INTO topic_hours (topic, hour_utc, hour_local, posts, own_posts, authors, reshares, "
         "negative, neutral, positive, uncertain, negative_share, negative_low, negative_high, coverage, complete, "
-        "updated_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "updated_at, suspect_posts, suspect_reshares) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(topic.slug, iso(hour), hour.astimezone(topic.zone).isoformat(), len(others), len(rows) - len(others)),
-            *(len({r["author_id"] for r in others if r["author_id"]}), reshares, *counts.values()),
+            *(len({r["author_id"] for r in others if r["author_id"]}), reshares[0], *counts.values()),
             *(sum(r["uncertain"] for r in others), *told, round(covered, 4), complete, iso(now)),
+            *(sum(r["author_id"] in suspected for r in others), reshares[1]),
         ),
     )
-    _bins(connection, topic.slug, hour, others)
+    _bins(connection, topic.slug, hour, others, suspected)
 
 
-def _bins(connection: sqlite3.Connection, topic: str, hour: datetime, rows: Sequence[sqlite3.Row]) -> None:
+def _bins(
+    connection: sqlite3.Connection,
+    topic: str,
+    hour: datetime,
+    rows: Sequence[sqlite3.Row],
+    suspected: frozenset[str],
+) -> None:
     connection.execute(
         "DELETE FROM topic_bins WHERE topic = ? AND bin_utc >= ? AND bin_utc < ?", (topic, iso(hour), iso(hour + HOUR))
     )
     bins: dict[tuple[str, str], list[int]] = {}
     for row in rows:
         quarter = int(row["created_at"][14:16]) // 15
-        counts = bins.setdefault((row["network"], iso(hour + quarter * BIN)), [0, 0, 0, 0, 0])
+        counts = bins.setdefault((row["network"], iso(hour + quarter * BIN)), [0] * 8)
         counts[0] += 1
         if row["label"]:
             counts[1] += 1
             counts[("negative", "neutral", "positive").index(row["label"]) + 2] += 1
+        if row["author_id"] in suspected:
+            counts[5] += 1
+            counts[6] += row["label"] is not None
+            counts[7] += row["label"] == "negative"
     connection.executemany(
-        "INSERT INTO topic_bins (topic, network, bin_utc, posts, scored, negative, neutral, positive) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO topic_bins (topic, network, bin_utc, posts, scored, negative, neutral, positive, suspect_posts, "
+        "suspect_scored, suspect_negative) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(topic, network, at, *counts) for (network, at), counts in bins.items()],
     )
 
@@ -182,13 +196,17 @@ def _seconds(connection: sqlite3.Connection, topic: str, network: str, start: da
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """A topic by 15 minutes on a whole grid; `coverage` 0..1 says how much of each was observed."""
+    """A topic by 15 minutes on a whole grid, without suspects of coordination and declared bots.
+
+    `coverage` 0..1 says how much of each was observed, `left_out` how many posts by suspects and bots there were.
+    """
 
     times: list[datetime]
     posts: list[int]
     scored: list[int]
     negative: list[int]
     coverage: list[float]
+    left_out: list[int] = field(default_factory=list)
 
 
 def read_bins(store: Store, topic: str, start: datetime, end: datetime, networks: Sequence[str]) -> Bins:
@@ -198,17 +216,18 @@ def read_bins(store: Store, topic: str, start: datetime, end: datetime, networks
     sums: dict[str, list[int]] = {}
     marks = ",".join("?" * len(networks))
     for row in store.query(
-        f"SELECT bin_utc, SUM(posts), SUM(scored), SUM(negative) FROM topic_bins "
+        f"SELECT bin_utc, SUM(posts - suspect_posts), SUM(scored - suspect_scored), "
+        f"SUM(negative - suspect_negative), SUM(suspect_posts) FROM topic_bins "
         f"WHERE topic = ? AND bin_utc >= ? AND bin_utc < ? AND network IN ({marks}) GROUP BY bin_utc",
         (topic, iso(start), iso(end), *networks),
     ):
-        sums[row[0]] = [row[1], row[2], row[3]]
+        sums[row[0]] = list(row[1:])
     times = [start + i * BIN for i in range(count)]
-    rows = [sums.get(iso(t), [0, 0, 0]) for t in times]
+    rows = [sums.get(iso(t), [0, 0, 0, 0]) for t in times]
     covered = [1.0] * count
     for network in networks:
         covered = [min(a, b) for a, b in zip(covered, _covered(store, topic, network, start, count), strict=True)]
-    return Bins(times, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], covered)
+    return Bins(times, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], covered, [r[3] for r in rows])
 
 
 def _covered(store: Store, topic: str, network: str, start: datetime, count: int) -> list[float]:

@@ -73,15 +73,16 @@ def shape(root: Share, shares: Sequence[Share], membership: Mapping[str, Hashabl
     """
     nodes, parents = _arrange(root, shares)
     times = np.array([node.time for node in nodes[1:]], float)
-    levels = depths(parents)
+    tree, n = bool(np.any(parents[1:] > 0)), len(nodes)
+    levels = depths(parents) if tree else np.array([0, int(n > 1)])
     return Shape(
-        kind="tree" if np.any(parents[1:] > 0) else "star",
-        size=len(nodes),
+        kind="tree" if tree else "star",
+        size=n,
         speed=_speed(times),
         half_time=_half_time(times),
         depth=int(levels.max()),
-        breadth=int(np.bincount(levels).max()),
-        virality=structural_virality(parents),
+        breadth=int(np.bincount(levels).max()) if tree else max(n - 1, 1),
+        virality=structural_virality(parents) if tree else 2.0 * (n - 1) / n,
         entries=_entries(nodes, parents, membership or {}),
     )
 

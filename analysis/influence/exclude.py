@@ -20,8 +20,8 @@ class Exclusions:
     ----------
     own : the topic's own accounts; neither what they do nor what is done to them counts.
     bots : accounts that declare to be automatic; what they do does not count.
-    coordinated : accounts suspected of coordination (`analysis.coordination.suspects`); the same.
-    newcomers : accounts first seen within the window; the same.
+    coordinated : accounts suspected of coordination (`analysis.coordination.suspected`); the same.
+    newcomers : accounts first seen within the window that react to one account only (`devoted`); the same.
     giveaways : posts that ask to be reposted for a prize (`is_giveaway`); reactions to them do not count.
     """
 
@@ -73,6 +73,18 @@ def counted(interactions: Interactions, exclusions: Exclusions) -> tuple[Interac
     out = np.logical_or.reduce(list(masks.values()))
     left = LeftOut({why: int(mask.sum()) for why, mask in masks.items()}, int(out.sum()), len(interactions))
     return interactions.select(~out), left
+
+
+def devoted(interactions: Interactions, ignoring: frozenset[str] = frozenset()) -> list[str]:
+    """Accounts that react to exactly one other account; what goes to accounts to be ignored is not looked at."""
+    ignored = np.zeros(len(interactions.accounts), bool)
+    ignored[interactions.codes(ignoring)] = True
+    told = (interactions.source != interactions.target) & ~ignored[interactions.target]
+    source, target = interactions.source[told], interactions.target[told]
+    lowest, highest = np.full(len(ignored), len(ignored)), np.full(len(ignored), -1)
+    np.minimum.at(lowest, source, target)
+    np.maximum.at(highest, source, target)
+    return [interactions.accounts[i] for i in np.flatnonzero(lowest == highest).tolist()]
 
 
 def flags(account: str, exclusions: Exclusions) -> tuple[str, ...]:

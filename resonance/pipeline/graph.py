@@ -6,6 +6,7 @@ import json
 import random
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version as installed
 from typing import TypeVar
@@ -25,6 +26,7 @@ from resonance.pipeline.graph_rows import Level, write_events, write_memberships
 from resonance.pipeline.reading import Window, exclusions, interactions, pieces
 from store import Store
 from store.records import iso
+from store.suspects import touch_changed, write_suspects
 from store.text import fold
 
 KEPT = 1_000  # accounts that a run keeps
@@ -47,8 +49,9 @@ def analyse_topic(store: Store, topic: Topic, now: datetime) -> int | None:
     if len(found) < FEWEST:
         return None
     run = _begin(store, topic, window, now)
-    left = exclusions(store, topic, found, suspected(found))
-    kept, left_out = counted(found, left)
+    left = exclusions(store, topic, window, found, suspected(found))
+    left_out = counted(found, left)[1]
+    kept = counted(found, replace(left, newcomers=frozenset()))[0]  # those who came for one belong to its community
     communities = detect(kept, seed=SEED)
     memberships = communities.memberships()
     coarse = _level(store, topic, run, "c", {a: c for a, (c, _) in memberships.items()})
@@ -65,6 +68,8 @@ def analyse_topic(store: Store, topic: Topic, now: datetime) -> int | None:
         write_events(connection, run, topic, now, coarse, fine)
     _write(store, scores, lambda c, rows: write_scores(c, run, rows, coarse, fine), 250)
     with store.write() as connection:
+        write_suspects(connection, run, left.coordinated)
+        touch_changed(connection, topic.slug, run, iso(window.start))
         connection.execute(
             "UPDATE runs SET state = 'done', finished_at = ?, left_out = ? WHERE id = ?",
             (iso(now), json.dumps({**left_out.interactions, "total": left_out.total, "of": left_out.of}), run),
@@ -103,7 +108,7 @@ def _begin(store: Store, topic: Topic, window: Window, now: datetime) -> int:
 def forget_runs(connection: sqlite3.Connection, runs: Sequence[int]) -> None:
     """Delete runs and everything that they wrote."""
     for run in runs:
-        for table in ("communities", "memberships", "resonance", "community_events"):
+        for table in ("communities", "memberships", "resonance", "community_events", "suspects"):
             connection.execute(f"DELETE FROM {table} WHERE run_id = ?", (run,))
         connection.execute("DELETE FROM evidence WHERE subject_kind = 'resonance' AND subject_id LIKE ?", (f"{run}:%",))
         connection.execute("DELETE FROM runs WHERE id = ?", (run,))

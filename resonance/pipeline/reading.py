@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis.graph import MENTION, UNKNOWN, BoolArray, Builder, FloatArray, Interactions
-from analysis.influence.exclude import Exclusions
+from analysis.influence.exclude import Exclusions, devoted
 from analysis.influence.giveaway import is_giveaway
 from config import Topic
 from store import Store
@@ -137,18 +137,40 @@ def pieces(store: Store, sql: str, parameters: Any = ()) -> Iterator[list[tuple[
 
 
 def exclusions(
-    store: Store, topic: Topic, found: Interactions, coordinated: frozenset[str] = frozenset()
+    store: Store, topic: Topic, window: Window, found: Interactions, coordinated: frozenset[str] = frozenset()
 ) -> Exclusions:
-    """What does not count among a topic's interactions: own accounts, declared bots, giveaways, coordination."""
+    """What does not count among a topic's interactions: own accounts, bots, newcomers, giveaways, coordination."""
     own = frozenset(account_key(a) for a in topic.own_accounts)
     accounts = pieces(store, "SELECT id, network, handle FROM accounts") if own else ()
     bots = pieces(store, "SELECT id FROM accounts WHERE bot")
+    ours = frozenset(row[0] for piece in accounts for row in piece if keys_of(Account(*row), row[0]) & own)
     return Exclusions(
-        own=frozenset(row[0] for piece in accounts for row in piece if keys_of(Account(*row), row[0]) & own),
+        own=ours,
+        newcomers=_newcomers(store, topic, window, devoted(found, ours)),
         bots=frozenset(row[0] for piece in bots for row in piece),
         coordinated=coordinated,
         giveaways=frozenset(post for post, text in _texts(store, _posts(found)) if is_giveaway(text)),
     )
+
+
+def _newcomers(store: Store, topic: Topic, window: Window, accounts: Sequence[str]) -> frozenset[str]:
+    """Those of some accounts that nobody had seen before the window.
+
+    None before the topic has been watched for longer than its window: until then everybody is new. An account that an
+    import brought counts from its oldest post or reaction.
+    """
+    start = iso(window.start)
+    watched = store.one("SELECT MIN(start_utc) FROM observations WHERE topic = ?", (topic.slug,))
+    watched = watched or store.one("SELECT MIN(created_at) FROM matches WHERE topic = ?", (topic.slug,))
+    if watched is None or watched >= start:
+        return frozenset()
+    sql = """SELECT a.id FROM json_each(:some) j JOIN accounts a ON a.id = j.value AND a.first_seen >= :start
+             WHERE NOT EXISTS (SELECT 1 FROM posts WHERE author_id = a.id AND created_at < :start)
+               AND NOT EXISTS (SELECT 1 FROM interactions WHERE kind IN ('reshare', 'quote', 'reply', 'mention')
+                 AND source_id = a.id AND time_high < :start)"""
+    parts = (json.dumps(accounts[begin : begin + PIECE]) for begin in range(0, len(accounts), PIECE))
+    found = (pieces(store, sql, {"some": part, "start": start}) for part in parts)
+    return frozenset(row[0] for answer in found for piece in answer for row in piece)
 
 
 def _posts(found: Interactions) -> list[str]:

@@ -1,4 +1,7 @@
-"""Cascades of a topic's posts: how each spreads, how far it will go, and how closely it is to be watched."""
+"""Cascades of a topic's posts: how each spreads, how far it will go, and how closely it is to be watched.
+
+Suspects of coordination and declared bots are left out where it is known who reacted; the size with them stands beside.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +19,11 @@ from analysis.cascades import ENOUGH, Cascade, Forecast, Forecaster, from_counts
 from analysis.cascades.tree import Entry, Shape, Share, shape, shape_of_counts
 from config import Settings, Topic
 from resonance import __version__
+from resonance.pipeline.reading import pieces
 from store import Store
 from store.records import from_iso, iso
 from store.stages import mark_of, newest_change, set_mark
+from store.suspects import suspects_of
 
 WEEK = timedelta(days=7)
 NEARLY_OVER = timedelta(days=3)  # what is this old counts as finished when the largest are looked for
@@ -26,6 +32,7 @@ REFERENCE = 20  # finished cascades of the topic below which the built-in refere
 TOLD = 0.8  # share of the counted reshares that must be known by time, for the times to be used
 REFIT = 50  # finished cascades by which the topic's own forecaster is fitted again
 STAGE = "spread"
+PIECE = 500  # posts read, or written in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Spread:
     cascade: Cascade
     shape: Shape
     per_hour: float
+    left_out: int
 
 
 def follow_cascades(store: Store, settings: Settings, now: datetime) -> int:
@@ -46,15 +54,15 @@ def follow_cascades(store: Store, settings: Settings, now: datetime) -> int:
     for topic in settings.topics:
         upto, after = newest_change(store), mark_of(store, STAGE, topic.slug)
         roots = _changed(store, topic, after, upto, now)
-        spreads = [s for s in (_read(store, topic, row, now) for row in roots) if s]
+        spreads = _read(store, topic, roots, now)
         young = [s for s in spreads if now - s.started < WEEK]
-        forecast = _forecast(store, topic, young, now) if young else None
+        for begin in range(0, len(spreads), PIECE):
+            with store.write() as connection:
+                for spread in spreads[begin : begin + PIECE]:
+                    _write(connection, topic, spread, now)
+        if young:
+            _tell(store, topic, young, _forecast(store, topic, young, now), now)
         with store.write() as connection:
-            for spread in spreads:
-                _write(connection, topic, spread, now)
-            for i, spread in enumerate(young):
-                if forecast is not None:
-                    _write_forecast(connection, topic, spread, forecast, i, now)
             connection.execute(
                 "UPDATE cascades SET finished = 1 WHERE topic = ? AND finished = 0 AND started_at < ?",
                 (topic.slug, iso(now - WEEK)),
@@ -62,6 +70,14 @@ def follow_cascades(store: Store, settings: Settings, now: datetime) -> int:
             set_mark(connection, STAGE, upto, topic.slug)
         count += len(spreads)
     return count
+
+
+def _tell(store: Store, topic: Topic, young: Sequence[Spread], forecast: Forecast, now: datetime) -> None:
+    """Write the forecasts of some cascades."""
+    for begin in range(0, len(young), PIECE):
+        with store.write() as connection:
+            for i, spread in enumerate(young[begin : begin + PIECE], begin):
+                _write_forecast(connection, topic, spread, forecast, i, now)
 
 
 def _changed(store: Store, topic: Topic, after: int, upto: int, now: datetime) -> list[sqlite3.Row]:
@@ -74,72 +90,117 @@ def _changed(store: Store, topic: Topic, after: int, upto: int, now: datetime) -
              (SELECT deep_at FROM refresh_requests WHERE post_id = p.id) AS deep_at
            FROM matches m JOIN posts p ON p.id = m.post_id LEFT JOIN accounts a ON a.id = p.author_id
            WHERE m.topic = :topic AND p.removed_at IS NULL AND p.created_at <= :now AND m.post_id IN (
-             SELECT subject FROM changes WHERE seq > :after AND seq <= :upto AND kind IN ('interaction', 'metrics'))
+             SELECT subject FROM changes
+             WHERE seq > :after AND seq <= :upto AND kind IN ('interaction', 'metrics', 'suspect'))
            GROUP BY p.id HAVING MAX(COALESCE(counted, 0), known) >= :least""",
         {"topic": topic.slug, "after": after, "upto": upto, "least": LEAST, "now": iso(now)},
     )
 
 
-def _read(store: Store, topic: Topic, row: sqlite3.Row, now: datetime) -> Spread | None:
-    """The cascade of one post, from timed reactions where they are known, else from its counts."""
-    started = from_iso(row["created_at"])
-    edges = store.query(
-        """SELECT i.source_id, i.kind, i.via_post_id, i.time_low, i.time_high, a.followers FROM interactions i
-           LEFT JOIN accounts a ON a.id = i.source_id
-           WHERE i.target_post_id = ? AND i.kind IN ('reshare', 'quote') AND i.time_high <= ?""",
-        (row["id"], iso(now)),
-    )
-    exact = [e for e in edges if e["time_low"] == e["time_high"] and e["time_high"] >= row["created_at"]]
-    counts = _counts(store, row["id"])
-    members = _members(store, topic)
-    root = Share(row["id"], row["author_id"] or "", 0.0)
-    followers = float(row["followers"]) if row["followers"] is not None else float("nan")
-    if len(exact) >= TOLD * (row["counted"] or 0):
-        times = [(from_iso(e["time_high"]) - started).total_seconds() for e in exact]
-        known = [float("nan") if e["followers"] is None else float(e["followers"]) for e in exact]
-        cascade = from_events(times, known, followers)
-        form = shape(root, _shares(store, row["id"], exact, started), members)
-        until = max([started, *(from_iso(t) for t in (row["deep_at"], row["counted_at"]) if t)])
-    elif counts:
-        ages = [max(0.0, (at - started).total_seconds()) for at, _ in counts]
-        cascade = from_counts(ages, [size + 1.0 for _, size in counts], followers)
-        form = shape_of_counts(cascade)
-        until = counts[-1][0]
-    else:
-        return None
-    age = (now - started).total_seconds()
-    recent = float(np.count_nonzero((cascade.times > age - 3600) & (cascade.times <= age)))
-    return Spread(row["id"], started, min(until, now), cascade, form, recent)
-
-
-def _counts(store: Store, post_id: str) -> list[tuple[datetime, int]]:
-    """Times and numbers of reshares and quotes seen, the maximum over observers."""
-    rows = store.query(
-        "SELECT observed_at, MAX(COALESCE(reshares, 0) + COALESCE(quotes, 0)) FROM metrics WHERE post_id = ? "
-        "GROUP BY observed_at ORDER BY observed_at",
-        (post_id,),
-    )
-    return [(from_iso(row[0]), int(row[1])) for row in rows]
-
-
-def _shares(store: Store, root: str, edges: Sequence[sqlite3.Row], started: datetime) -> list[Share]:
-    """Reshares and quotes of the root, and what was passed on from its quotes."""
-    found = [_share(e, root, started) for e in edges]
-    quotes = [e["via_post_id"] for e in edges if e["via_post_id"]]
-    for begin in range(0, len(quotes), 400):
-        part = quotes[begin : begin + 400]
-        rows = store.query(
-            "SELECT target_post_id, source_id, kind, via_post_id, time_low, time_high FROM interactions "
-            f"WHERE kind IN ('reshare', 'quote') AND target_post_id IN ({','.join('?' * len(part))})",
-            part,
-        )
-        found += [_share(r, r["target_post_id"], started) for r in rows]
+def _read(store: Store, topic: Topic, roots: Sequence[sqlite3.Row], now: datetime) -> list[Spread]:
+    """The cascades of some posts, from timed reactions where they are known, else from their counts."""
+    members, found = _members(store, topic), []
+    for begin in range(0, len(roots), PIECE):
+        some = roots[begin : begin + PIECE]
+        evidence = _Evidence.of(store, topic, [row["id"] for row in some], now)
+        found += [s for s in (_spread(row, evidence, members, now) for row in some) if s]
     return found
 
 
-def _share(edge: sqlite3.Row, parent: str, started: datetime) -> Share:
-    after = max(0.0, (from_iso(edge["time_high"]) - started).total_seconds())
-    return Share(edge["via_post_id"] or f"{edge['source_id']}>{parent}", edge["source_id"], after, parent)
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What is known of the spread of some posts, by post.
+
+    `edges`: reshares and quotes; `counts`: when how many were seen, the maximum over observers; `onwards`: what was
+    passed on from a quote. `left_out`: accounts that do not count.
+    """
+
+    edges: Mapping[str, Sequence[_Edge]]
+    counts: Mapping[str, Sequence[tuple[Any, ...]]]
+    onwards: Mapping[str, Sequence[_Edge]]
+    left_out: frozenset[str]
+
+    @classmethod
+    def of(cls, store: Store, topic: Topic, posts: Sequence[str], now: datetime) -> _Evidence:
+        edges = _edges(store, posts, now)
+        quotes = [edge.via for mine in edges.values() for edge in mine if edge.via]
+        onwards = _edges(store, quotes, now) if quotes else {}
+        counts = _by_first(
+            store,
+            "SELECT post_id, observed_at, MAX(COALESCE(reshares, 0) + COALESCE(quotes, 0)) FROM metrics "
+            "WHERE post_id IN (SELECT value FROM json_each(?)) GROUP BY post_id, observed_at ORDER BY 1, 2",
+            (json.dumps(posts),),
+        )
+        sources = [edge.source for mine in (*edges.values(), *onwards.values()) for edge in mine]
+        return cls(edges, counts, onwards, suspects_of(store.connection, topic.slug, sources))
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A reshare or quote; `time` in unix seconds, the latest possible; `via` the quote, empty for a reshare."""
+
+    source: str
+    via: str
+    time: float
+    exact: bool
+    followers: float
+
+    def share(self, parent: str, started: float) -> Share:
+        """The same as part of a cascade that began at `started`."""
+        return Share(self.via or f"{self.source}>{parent}", self.source, max(0.0, self.time - started), parent)
+
+
+def _edges(store: Store, posts: Sequence[str], now: datetime) -> dict[str, list[_Edge]]:
+    found = _by_first(
+        store,
+        """SELECT i.target_post_id, i.source_id, i.via_post_id, unixepoch(i.time_high), i.time_low IS i.time_high,
+             a.followers
+           FROM json_each(?) j JOIN interactions i ON i.target_post_id = j.value
+           LEFT JOIN accounts a ON a.id = i.source_id
+           WHERE i.kind IN ('reshare', 'quote') AND i.time_high <= ?""",
+        (json.dumps(posts), iso(now)),
+    )
+    return {
+        post: [_Edge(s, via, at, bool(exact), np.nan if n is None else float(n)) for s, via, at, exact, n in rows]
+        for post, rows in found.items()
+    }
+
+
+def _by_first(store: Store, sql: str, parameters: Sequence[object]) -> dict[str, list[tuple[Any, ...]]]:
+    """Rows of a question without their first column, by it."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for piece in pieces(store, sql, parameters):
+        for first, *rest in piece:
+            found.setdefault(first, []).append(tuple(rest))
+    return found
+
+
+def _spread(row: sqlite3.Row, evidence: _Evidence, members: Mapping[str, str], now: datetime) -> Spread | None:
+    began = from_iso(row["created_at"])
+    started = began.timestamp()
+    followers = float(row["followers"]) if row["followers"] is not None else float("nan")
+    exact = [edge for edge in evidence.edges.get(row["id"], ()) if edge.exact and edge.time >= started]
+    counts = evidence.counts.get(row["id"], ())
+    gone = 0
+    if len(exact) >= TOLD * (row["counted"] or 0):
+        kept = [edge for edge in exact if edge.source not in evidence.left_out]
+        onwards = [(via, e) for edge in exact if (via := edge.via) for e in evidence.onwards.get(via, ())]
+        honest = [(via, e) for via, e in onwards if e.source not in evidence.left_out]
+        gone = len(exact) - len(kept) + len(onwards) - len(honest)
+        cascade = from_events([e.time - started for e in kept], [e.followers for e in kept], followers)
+        shares = [e.share(row["id"], started) for e in kept] + [e.share(via, started) for via, e in honest]
+        form = shape(Share(row["id"], row["author_id"] or "", 0.0), shares, members)
+        until = max([began, *(from_iso(t) for t in (row["deep_at"], row["counted_at"]) if t)])
+    elif counts:
+        ages = [max(0.0, from_iso(at).timestamp() - started) for at, _ in counts]
+        cascade = from_counts(ages, [size + 1.0 for _, size in counts], followers)
+        form = shape_of_counts(cascade)
+        until = from_iso(counts[-1][0])
+    else:
+        return None
+    age = now.timestamp() - started
+    recent = float(np.searchsorted(cascade.times, age, "right") - np.searchsorted(cascade.times, age - 3600, "right"))
+    return Spread(row["id"], began, min(until, now), cascade, form, recent, gone)
 
 
 def _members(store: Store, topic: Topic) -> Mapping[str, str]:
@@ -186,19 +247,18 @@ def _own(store: Store, topic: Topic, generation: int) -> Forecaster:
         (topic.slug, LEAST, generation * REFIT),
     )
     end = max(from_iso(row["created_at"]) for row in rows) + WEEK
-    spreads = (_read(store, topic, row, end) for row in rows)
-    return Forecaster.fit([s.cascade for s in spreads if s])
+    return Forecaster.fit([s.cascade for s in _read(store, topic, rows, end)])
 
 
 def _write(connection: sqlite3.Connection, topic: Topic, spread: Spread, now: datetime) -> None:
     form = spread.shape
     connection.execute(
         "INSERT INTO cascades (topic, post_id, kind, started_at, updated_at, size, depth, breadth, "
-        "structural_virality, per_hour, communities) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "structural_virality, per_hour, communities, size_with_suspects) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (topic, post_id) DO UPDATE SET "
         "kind = excluded.kind, updated_at = excluded.updated_at, size = excluded.size, depth = excluded.depth, "
         "breadth = excluded.breadth, structural_virality = excluded.structural_virality, per_hour = excluded.per_hour, "
-        "communities = excluded.communities",
+        "communities = excluded.communities, size_with_suspects = excluded.size_with_suspects",
         (
             *(
                 topic.slug,
@@ -211,6 +271,7 @@ def _write(connection: sqlite3.Connection, topic: Topic, spread: Spread, now: da
                 form.breadth,
             ),
             *(form.virality, spread.per_hour, json.dumps([_entry(spread, e) for e in form.entries])),
+            form.size + spread.left_out,
         ),
     )
 

@@ -133,3 +133,10 @@ def test_any_stream_is_answered(shares, window):
     assert len(names) == len(set(names))
     assert all(0 < p.score < 1 and p.co_shares >= 2 for p in pairs)
     assert suspects(pairs, 0.0) >= suspects(pairs, SUSPECT)
+
+
+def test_a_ring_that_makes_up_the_crowd_is_named_and_its_audience_is_not():
+    honest = [(f"fan{n}", f"p{p}", 300.0 * n) for p in range(8) for n in range(20) if (7 * n + 5 * p) % 20 < 11]
+    puppets = [(f"puppet{n}", f"p{p}", 440.0 + n % 40) for p in (2, 5) for n in range(200)]
+    assert suspects(pairs_of(honest + puppets)) == {f"puppet{n}" for n in range(200)}
+    assert suspects(pairs_of(honest)) == frozenset()

@@ -110,10 +110,10 @@ def test_answers_come_in_pieces_that_make_the_whole(store: Store) -> None:
 
 def test_bots_giveaways_and_suspects_do_not_count(store: Store) -> None:
     found = interactions(store, TOPIC, Window.of(TOPIC, NOW))
-    left = exclusions(store, TOPIC, found, frozenset({"x:9"}))
+    left = exclusions(store, TOPIC, Window.of(TOPIC, NOW), found, frozenset({"x:9"}))
     assert left.bots == {"x:7"} and left.giveaways == {"x:p100"} and left.coordinated == {"x:9"} and left.own == set()
     handled = TOPIC.model_copy(update={"own_accounts": ("x:user_3",)})
-    assert exclusions(store, handled, found).own == {"x:3"}
+    assert exclusions(store, handled, Window.of(TOPIC, NOW), found).own == {"x:3"}
 
 
 def test_a_run_is_written_whole_and_the_next_keeps_the_names(store: Store) -> None:
