@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_bytes, policy
+from math import ceil
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from sandbox.faults import FaultPlan
 from sandbox.index import Clock
+from sandbox.limits import RateLimiter
 from sandbox.server import JSON, HttpServer
 from sandbox.slack_rules import refusal
 from sandbox.slack_socket import SocketMode
@@ -29,6 +31,8 @@ WEBHOOK = "/services/T0SANDBOX/B0SANDBOX/sandboxsecret"
 BOT = {"user_id": "U0SANDBOX", "bot_id": "B0SANDBOX", "team_id": "T0SANDBOX"}
 SCOPES = ("chat:write", "files:write", "channels:history")
 HISTORY = ("channels:history", "groups:history")
+PACE = 10
+"""Slack takes about a message a second in a channel, and lets short bursts pass."""
 NEEDED = {
     "chat.postMessage": ("chat:write",), "chat.update": ("chat:write",), "chat.delete": ("chat:write",),
     "conversations.history": HISTORY, "conversations.replies": HISTORY,
@@ -84,7 +88,10 @@ class SlackReceiver:
         token: str = SLACK_TOKEN,
         channels: tuple[str, ...] | None = None,
         scopes: tuple[str, ...] = SCOPES,
+        paced: bool = False,
     ) -> None:
+        """`paced`: of a channel's messages PACE in PACE seconds, by `clock`; the next ones are answered 429."""
+        self.paced = RateLimiter(PACE) if paced else None
         self.clock, self.folder, self.token, self.channels = clock, folder, token, channels
         self.scopes = scopes
         self.socket = SocketMode()
@@ -148,9 +155,20 @@ class SlackReceiver:
         problem = refusal(payload)
         if problem:
             return self._refused_webhook(problem[0], 400)
+        if (wait := self._too_fast("webhook")) is not None:
+            self._refused_webhook("rate_limited", 429)
+            return PlainTextResponse("rate_limited", 429, {"Retry-After": str(wait)})
         with self._lock:
             self._keep("webhook", "webhook", payload)
         return PlainTextResponse("ok")
+
+    def _too_fast(self, channel: str) -> int | None:
+        """Seconds to wait, when the channel has had its messages; counts this one."""
+        if self.paced is None:
+            return None
+        now = self.clock()
+        left = self.paced.take(channel, PACE, now)
+        return None if left.remaining >= 0 else max(1, ceil((left.reset - now).total_seconds()))
 
     def _refused_webhook(self, code: str, status: int) -> Response:
         with self._lock:
@@ -173,6 +191,11 @@ class SlackReceiver:
             needed = NEEDED.get(method, ())
             if needed and not set(needed) & set(self.scopes):
                 raise SlackError("missing_scope", needed=needed[0])
+            wait = self._too_fast(str(arguments.get("channel", ""))) if method == "chat.postMessage" else None
+            if wait is not None:
+                with self._lock:
+                    self.refused.append((method, "ratelimited"))
+                return JSON({"ok": False, "error": "ratelimited"}, 429, {"Retry-After": str(wait)})
             with self._lock:
                 answer = JSON({"ok": True, **self._methods[method](arguments)})
             answer.headers["x-oauth-scopes"] = ",".join(self.scopes)
