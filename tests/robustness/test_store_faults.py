@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from config import Topic
-from store import Store, StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreReadOnly
+from store import Store, StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreReadOnly, db
 from store.ingest import save_page
 from store.migrations import SCHEMA_VERSION
 from store.records import Page, Post
@@ -231,6 +231,29 @@ def test_the_log_of_a_killed_writer_is_read_up_to_its_last_whole_page(
         store.close()
         assert posts % 50 == 0 and 0 < posts <= 150
     sound(path, posts)
+
+
+def test_the_log_shrinks_again_after_a_long_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "CHECKPOINT_PAGES", 100)
+    monkeypatch.setattr(db, "LOG_BYTES", 1 << 20)
+    path = tmp_path / "r.sqlite"
+    log = path.with_name("r.sqlite-wal")
+    store = Store.open(path)
+    fill(store, 20)
+    assert log.stat().st_size < 2 << 20  # each checkpoint begins it anew
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT COUNT(*) FROM posts").fetchone() == (1000,)
+    for number in range(20, 60):
+        save_page(store, page(number), [TOPIC], NOW)
+    assert log.stat().st_size > 2 << 20  # what the reader looks at may not be overwritten
+    assert reader.execute("SELECT COUNT(*) FROM posts").fetchone() == (1000,)
+    reader.close()
+    for number in range(60, 64):
+        save_page(store, page(number), [TOPIC], NOW)
+    assert log.stat().st_size <= 2 << 20
+    store.close()
+    sound(path, 64 * 50)
 
 
 def restored(path: Path, version: int) -> dict[str, list[tuple[object, ...]]]:
