@@ -14,7 +14,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -27,9 +29,9 @@ from collector.base import Source
 from config import Settings
 from resonance import cycle
 from resonance.answering import AnswerServer
-from resonance.clock import Clock
+from resonance.app import utc_now
 from resonance.errors import explain
-from resonance.health import HealthServer
+from resonance.health import Clock, HealthServer
 from resonance.jobs import recorded, waiting_until
 from resonance.pipeline.score import is_waiting
 from resonance.systemd import READY, STOPPING, WATCHDOG, notify, watchdog_seconds
@@ -42,15 +44,27 @@ DRAIN = 9.0  # seconds until what is still running is left behind
 ABORTED = 130
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A job: how often it runs, in whose thread, and how long after the start for the first time."""
+
+    name: str
+    minutes: float
+    role: str
+    work: Callable[[datetime], object]
+    first: float
+    """Seconds."""
+
+
 class Daemon:
     """Runs the jobs until it is told to stop."""
 
     def __init__(
-        self, settings: Settings, store: Store, sources: list[Source], config: Path | None, clock: Clock | None = None
+        self, settings: Settings, store: Store, sources: list[Source], config: Path | None, clock: Clock = utc_now
     ) -> None:
-        """`config` is handed to the child processes; `clock` tells every job the time, and how long it may wait."""
+        """`config` is handed to the child processes; `clock` tells every job the time."""
         self.settings, self.store, self.sources, self.config = settings, store, sources, config
-        self.clock = clock or Clock()
+        self.clock = clock
         self.stop = threading.Event()
         self.buttons = Buttons(store, settings, self.clock) if Buttons.wanted(settings) else None
         roles = ["work", "alert", "deliver", *(source.name for source in sources)]
@@ -63,7 +77,7 @@ class Daemon:
     def run(self) -> int:
         """Block until a signal; returns the exit code. The caller holds the InstanceLock."""
         with self._health(), self._answers():
-            self._listen()
+            self.listen()
             self._schedule()
             self.scheduler.start()
             log.info("started", pid=os.getpid(), database=str(self.store.path), sources=[s.name for s in self.sources])
@@ -81,7 +95,8 @@ class Daemon:
         wanted = bool(self.settings.dashboard.base_url)
         return AnswerServer(self.store, self.settings, self.clock) if wanted else nullcontext()
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
+        """Set `stop` at SIGTERM and SIGINT; a second one aborts."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self.scheduler.add_listener(_log_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
@@ -93,33 +108,44 @@ class Daemon:
         log.info("stopping", signal=signal.Signals(number).name)
         self.stop.set()
 
-    def _schedule(self) -> None:
+    def jobs(self) -> list[Planned]:
+        """Everything that runs, and how often."""
         every = self.settings.schedule
+        found = []
         for source in self.sources:
-            self._add(f"collect:{source.name}", every.collect, source.name, self._collect(source), 0)
-            self._add(f"refresh:{source.name}", every.refresh, source.name, self._refresh(source), 20)
-        self._add("score", every.score, "work", self._child("score"), 10)
-        self._add("analyse", every.analyse, "work", self._child("analyse"), 60)
-        self._add("alert", every.alert, "alert", lambda now: cycle.alert_job(self.store, self.settings, now), 30)
-        self._add("deliver", every.deliver, "deliver", self._deliver, 5)
+            found.append(Planned(f"collect:{source.name}", every.collect, source.name, self._collect(source), 0))
+            found.append(Planned(f"refresh:{source.name}", every.refresh, source.name, self._refresh(source), 20))
+        found += [
+            Planned("score", every.score, "work", self._child("score"), 10),
+            Planned("analyse", every.analyse, "work", self._child("analyse"), 60),
+            Planned("alert", every.alert, "alert", lambda now: cycle.alert_job(self.store, self.settings, now), 30),
+            Planned("deliver", every.deliver, "deliver", self._deliver, 5),
+            Planned("housekeeping", every.housekeeping, "work", self._housekeeping, 300),
+        ]
         if cycle.wants_digest(self.settings):
-            self._add("digest", every.digest, "alert", self._digest, 45)
+            found.append(Planned("digest", every.digest, "alert", self._digest, 45))
         if self.buttons is not None:
-            self._add("buttons", 1, "default", self._buttons, 5)
+            found.append(Planned("buttons", 1, "default", self._buttons, 5))
+        return found
+
+    def work_off(self, job: Planned, now: datetime) -> None:
+        """Run a job, unless the daemon is about to end or the job waits for a rate limit or a budget."""
+        if not self.stop.is_set() and waiting_until(self.store, job.name, now) is None:
+            job.work(now)
+
+    def _schedule(self) -> None:
+        for job in self.jobs():
+            # An interval job would first run after one interval.
+            start = datetime.now(UTC) + timedelta(seconds=job.first)
+            run = partial(self._run, job)
+            self.scheduler.add_job(
+                run, "interval", minutes=job.minutes, id=job.name, executor=job.role, next_run_time=start
+            )
         if seconds := watchdog_seconds():  # said by the scheduler: when it hangs, systemd starts the service again
             self.scheduler.add_job(notify, "interval", seconds=seconds, args=[WATCHDOG], id="watchdog")
-        self._add("housekeeping", every.housekeeping, "work", self._housekeeping, 300)
 
-    def _add(self, name: str, minutes: float, role: str, work: Callable[[datetime], object], first: float) -> None:
-        def run() -> None:
-            now = self.clock()
-            if not self.stop.is_set() and waiting_until(self.store, name, now) is None:
-                work(now)
-
-        # An interval job would first run after one interval.
-        start = datetime.now(UTC) + self.clock.lasts(timedelta(seconds=first))
-        seconds = self.clock.lasts(timedelta(minutes=minutes)).total_seconds()
-        self.scheduler.add_job(run, "interval", seconds=seconds, id=name, executor=role, next_run_time=start)
+    def _run(self, job: Planned) -> None:
+        self.work_off(job, self.clock())
 
     def _collect(self, source: Source) -> Callable[[datetime], object]:
         return lambda now: cycle.collect_job(self.store, self.settings, source, now, self.stop)
