@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from config import Topic
-from store.records import Page
+from store.records import Page, Spend
 
 Cursor = dict[str, Any]
 Checkpoints = Mapping[str, Cursor]
@@ -77,7 +77,14 @@ class Source(ABC):
 
     @abstractmethod
     def check(self, topics: Sequence[Topic], now: datetime) -> list[Check]:
-        """What works and what does not, found by asking the network; never raises a CollectorError."""
+        """What works and what does not, found by asking the network; never raises a CollectorError.
+
+        What that cost is `cost()`.
+        """
+
+    @abstractmethod
+    def cost(self) -> Spend:
+        """What `check` has cost; its caller adds it to the table `spend`."""
 
     def close(self) -> None:  # noqa: B027 - most sources hold nothing
         """Give back connections."""

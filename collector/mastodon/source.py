@@ -177,6 +177,10 @@ class MastodonSource(Source):
         """See collector.mastodon.refresh."""
         yield from refresh.refresh(self.client, self.domain(now), targets, now, stop)
 
+    def cost(self) -> Spend:
+        """The requests that were made."""
+        return Spend(NETWORK, requests=self.client.requests)
+
     def check(self, topics: Sequence[Topic], now: datetime) -> list[Check]:
         """Ask who the instance is, whether the token is good, and whether a timeline can be read."""
         try:

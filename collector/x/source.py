@@ -18,7 +18,7 @@ from collector.x.query import handle_of, queries
 from collector.x.walk import FIRST, Ask, Walk
 from config import Topic
 from config.settings import XSettings
-from store.records import Checkpoint, Observed, Page, from_iso, iso
+from store.records import Checkpoint, Observed, Page, Spend, from_iso, iso
 
 ASK_AGAIN = timedelta(days=1)  # for a handle that nobody had
 
@@ -34,6 +34,7 @@ class XSource(Source):
         self.settings = settings
         self.budget = Budget(settings.daily_budget_usd, settings.price_post_usd, settings.price_user_usd, spent)
         self.client = XClient(settings, self.budget)
+        self._cost = Spend("x")
 
     def close(self) -> None:
         """Close the connections."""
@@ -129,8 +130,14 @@ class XSource(Source):
         return [*checks, self._verdict(total)] if watched else []
 
     def _posts_in_week(self, query: str, now: datetime) -> int:
-        meta = mapping(self.client.counts(query, now).body.get("meta"))
+        answer = self.client.counts(query, now)
+        self._cost = Spend("x", requests=self._cost.requests + 1, usd=self._cost.usd + answer.spend.usd)
+        meta = mapping(answer.body.get("meta"))
         return count(meta.get("total_tweet_count", meta.get("total_post_count"))) or 0
+
+    def cost(self) -> Spend:
+        """The counts that were asked for."""
+        return self._cost
 
     def _verdict(self, monthly_usd: float) -> Check:
         allowed = self.settings.daily_budget_usd * 30

@@ -80,6 +80,8 @@ def _model(settings: Settings) -> Check:
 def _sources(settings: Settings, store: Store | None) -> Iterator[Check]:
     from collector.sources import sources
     from resonance.spent import spent_in
+    from store.ingest import add_spend
+    from store.records import iso
 
     if settings.x.bearer_token is None:
         yield Check(
@@ -95,7 +97,11 @@ def _sources(settings: Settings, store: Store | None) -> Iterator[Check]:
         )
     for source in found:
         with source:
-            yield from source.check(settings.topics, utc_now())
+            now = utc_now()
+            yield from source.check(settings.topics, now)
+            if store:
+                with store.write() as connection:
+                    add_spend(connection, source.cost(), iso(now)[:10])
 
 
 def _channels(settings: Settings) -> Iterator[Check]:

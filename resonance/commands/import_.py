@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
 
+from config import Settings
 from resonance.app import open_store, settings_from, utc_now
 from resonance.commands.options import config_option, json_option
 
@@ -55,11 +58,24 @@ def import_(files: tuple[str, ...], config: Path | None, as_json: bool, sample: 
             "interactions": done.saved.interactions,
         }
         click.echo(json.dumps(told, ensure_ascii=False) if as_json else _sentence(told))
+        if warning := _too_old(name, settings, [first for first, _ in done.spans.values()], utc_now()):
+            click.echo(f"resonance: {warning}", err=True)
     if not as_json:
         click.echo(
             f"Database: {store.path}. Next: resonance run --once, which scores and analyses what is new.", err=True
         )
     sys.exit(code)
+
+
+def _too_old(name: str, settings: Settings, firsts: Sequence[datetime], now: datetime) -> str:
+    """What to say when posts of an archive will not be kept."""
+    days = max((topic.retention_days for topic in settings.topics), default=None)
+    if days is None or not firsts or now - min(firsts) <= timedelta(days=days):
+        return ""
+    return (
+        f"{name} goes back to {min(firsts):%Y-%m-%d}, and posts are kept for {days} days: older ones are purged by the "
+        "daemon's housekeeping. Raise retention_days of the topic before it runs, to keep them."
+    )
 
 
 def _sentence(told: dict[str, object]) -> str:

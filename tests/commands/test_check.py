@@ -52,6 +52,16 @@ def test_all_is_well(home: House, tmp_path: Path) -> None:
     assert shown.code == 0 and "ok    configuration" in shown.out and "FAIL" not in shown.out
 
 
+def test_what_it_asks_is_counted_as_spent(home: House, tmp_path: Path) -> None:
+    spent = lambda: {r[0]: tuple(r)[1:] for r in home.store.query("SELECT network, requests, usd FROM spend")}  # noqa: E731
+    before = spent()
+    assert checked(home, tmp_path, replace={'database = "r.sqlite"': f'database = "{home.store.path}"'}).code == 0
+    after = spent()
+    assert after["x"][0] - before.get("x", (0, 0))[0] == 2  # a count for each topic
+    assert after["x"][1] - before.get("x", (0, 0))[1] == pytest.approx(2 * 0.005)
+    assert after["mastodon"][0] > before.get("mastodon", (0, 0))[0]
+
+
 def test_without_a_token_x_is_left_out_and_that_is_no_failure(home: House, tmp_path: Path) -> None:
     token = f'bearer_token = "{home.sandbox.x_token}"'
     done = checked(home, tmp_path, replace={token: 'bearer_token = "env:NOT_SET_ANYWHERE"'})

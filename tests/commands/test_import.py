@@ -199,3 +199,12 @@ def test_the_environment_names_the_configuration(config: Path, tmp_path: Path, m
     assert rows(config)["matches"] == 3 and not (elsewhere / "resonance.sqlite").exists()
     assert call("import", archive).code == 0  # and without any, the defaults
     assert (elsewhere / "resonance.sqlite").exists()
+
+
+def test_an_archive_older_than_what_is_kept_is_told(config: Path, tmp_path: Path) -> None:
+    config.write_text(f"{CONFIG}retention_days = 30\n")
+    old = x_archive(tmp_path / "old.jsonl", 3, end=datetime(2023, 5, 3, tzinfo=UTC), hours=24)
+    done = bring(config, old)
+    assert done.code == 0 and "goes back to 2023-05-02, and posts are kept for 30 days" in done.err
+    new = x_archive(tmp_path / "new.jsonl", 3, end=datetime.now(UTC), hours=24)
+    assert "kept for" not in bring(config, new).err
