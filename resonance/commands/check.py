@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -51,6 +52,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield _model(settings)
     yield from _sources(settings, store)
     yield from _channels(settings)
+    yield from _pages(settings)
 
 
 def _store(settings: Settings) -> tuple[Store | None, Check]:
@@ -113,3 +115,26 @@ def _channels(settings: Settings) -> Iterator[Check]:
         )
     for result in check_channels(settings):
         yield Check(f"channel {result.name}", result.ok, result.detail, result.remedy, result.exit_code)
+
+
+def _pages(settings: Settings) -> Iterator[Check]:
+    """The pages that links in emails open: can links be signed, and are they safe on their way?"""
+    from alerts.answers.key import key_of
+    from alerts.errors import KeyUnusable
+
+    place = settings.dashboard
+    if not place.base_url:
+        return
+    try:
+        key_of(settings)
+    except KeyUnusable as error:
+        yield Check("dashboard", False, str(error), exit_code=78)
+        return
+    parts = urlsplit(place.base_url)
+    open_to_all = parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+    yield Check(
+        "dashboard",
+        True,
+        f"links to {place.base_url}; the daemon serves them on {place.host}:{place.port}",
+        "The links are not encrypted: put a reverse proxy with TLS in front (docs/alerts.md)." if open_to_all else "",
+    )

@@ -11,6 +11,7 @@ from alerts import people, thresholds
 from alerts.errors import NotPossible
 from alerts.incidents import apply
 from alerts.thresholds import DOWN, FADE_AFTER, HIGHEST, LOWEST, UP, factor, fade
+from resonance.cycle import alert_job
 from store.db import Store
 from tests.alerts.alert_cases import NOW, settings_of, signal
 
@@ -153,3 +154,10 @@ def test_a_topic_fades_by_itself(store):
     answer(store, 1, "false_alarm")
     answer(store, 2, "false_alarm", at=later(0, days=20))
     assert [moved.rule for moved in fade(store, later(1))] == ["viral_cascade"]
+
+
+def test_the_alert_job_lets_them_fade(store):
+    incidents(store, 1)
+    answer(store, 1, "false_alarm")
+    alert_job(store, settings_of(), later(1))
+    assert thresholds.listed(store)[0]["reason"].startswith("faded")

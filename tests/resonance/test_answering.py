@@ -23,6 +23,7 @@ from alerts.incidents import apply
 from alerts.read import incident
 from config import Settings
 from resonance.answering import LARGEST_FORM, AnswerServer, CannotListen
+from resonance.commands.check import _pages
 from store import Store
 from tests.alerts.alert_cases import NOW, settings_of, surge
 from tests.commands.cli import process
@@ -245,3 +246,18 @@ def test_the_command_opens_the_pages_of_one_incident(store: Store, settings: Set
             found.kill()
             found.communicate()
     assert words(store) == [("helpful", "email")] and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("https://r.example", ""), ("http://127.0.0.1:9465", ""), ("http://r.example", "not encrypted")],
+)
+def test_check_says_where_the_pages_are_and_what_is_missing(settings: Settings, url: str, told: str) -> None:
+    place = settings.model_copy(update={"dashboard": settings.dashboard.model_copy(update={"base_url": url})})
+    (found,) = _pages(place)
+    assert found.ok and url in found.told and told in found.remedy and bool(found.remedy) == bool(told)
+    key_file(settings).chmod(0o644)
+    (found,) = _pages(place)
+    assert not found.ok and found.exit_code == 78 and "chmod 600" in found.told
+    nowhere = settings.dashboard.model_copy(update={"base_url": ""})
+    assert list(_pages(settings.model_copy(update={"dashboard": nowhere}))) == []
