@@ -6,6 +6,7 @@ from datetime import datetime
 
 from config import Settings
 from store import Store
+from store.emotion_bins import write_emotions
 from store.stages import mark_of, newest_change, set_mark
 from store.topic_hours import ModelKey, Share, all_hours, recompute, touched_hours, unwritten_hours
 
@@ -27,6 +28,7 @@ def update_hours(store: Store, settings: Settings, model: ModelKey, share: Share
             hours = touched_hours(store, topic.slug, after, upto)
         hours |= unwritten_hours(store, topic.slug, now)
         written += recompute(store, topic, hours, model, share, now)
+        write_emotions(store, topic.slug, hours, model)
         with store.write() as connection:
             set_mark(connection, stage, upto, topic.slug)
     return written

@@ -217,5 +217,6 @@ def _notes(store: Store, watched: Sequence[_Topic], begin: datetime) -> list[str
         if first is None or from_iso(first) > begin:
             since = "there is none" if first is None else f"the first is of {first}"
             notes.append(f"{slug}: rising users need the analyses of those days; {since}.")
+    notes.append("Shares of emotions are left out.")
     notes.append("Silent sources are left out: the store keeps what was read, not when nothing came.")
     return notes

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from analysis.words import rising
 from config import Topic
 from store import Store
+from store.emotion_bins import posts_showing
 from store.records import Severity, Signal, iso
 from store.text import fold
 from store.topic_hours import BIN, Bins
@@ -60,7 +61,7 @@ def explained(
     negative, down = signal.rule == "negative_surge", signal.facts["direction"] == "down"
     start = signal.began_at - BIN
     posts = posts_between(store, topic.slug, start, now)
-    telling = [p for p in posts if p.label == "negative"] if negative else posts
+    telling = _telling(store, topic, posts, signal, start, now)
     facts: dict[str, object] = {"posts": len(posts), "negative": sum(p.label == "negative" for p in posts)}
     if not down:
         before = texts_between(store, topic.slug, start - timedelta(days=1), start)
@@ -75,6 +76,18 @@ def explained(
         series=chart(bins, values, totals, bands),
         facts={**signal.facts, **facts},
     )
+
+
+def _telling(
+    store: Store, topic: Topic, posts: list[Told], signal: Signal, start: datetime, now: datetime
+) -> list[Told]:
+    """The posts that a rule counts."""
+    if signal.rule == "negative_surge":
+        return [p for p in posts if p.label == "negative"]
+    if signal.rule == "emotion_surge":
+        showing = posts_showing(store, topic.slug, str(signal.facts["emotion"]), start, now)
+        return [p for p in posts if p.id in showing]
+    return posts
 
 
 def about(posts: Sequence[Told], words: Sequence[str]) -> list[Told]:

@@ -1,4 +1,4 @@
-"""Volume spikes, dips and surges of the negative share, on the 15-minute sums of a topic."""
+"""Volume spikes, dips and surges of the negative share, and of emotions, on the 15-minute sums of a topic."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import holidays as calendars
 import numpy as np
 
 from analysis.trends import State, Trends, detect
-from config import Topic
+from config import Settings, Topic
 from resonance.pipeline.detectors.explain import Bands, explained
 from resonance.pipeline.detectors.strictness import strictness
 from store import Store
+from store.emotion_bins import read_emotion
 from store.records import Rule, Signal, from_iso, iso
 from store.topic_hours import BIN, Bins, networks_now, read_bins
 
@@ -21,6 +22,7 @@ HISTORY = timedelta(days=28)
 RECENT = timedelta(hours=1)  # a network not read for so long is left aside: the others are judged without it
 HOUR_ROWS, DAY_ROWS = 4, 96
 RULES: tuple[Rule, ...] = ("volume_spike", "negative_surge")
+EMOTION: Rule = "emotion_surge"
 PROVEN = 0.5  # score from which a row is beyond its bound
 FALLEN = 0.5  # of what was expected: a row below it belongs to a dip
 FALLS: frozenset[Rule] = frozenset(["volume_spike"])  # rules of which a fall is news; fewer negative posts are none
@@ -58,9 +60,34 @@ def trend_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
     return found
 
 
+def emotion_signals(store: Store, settings: Settings, topic: Topic, now: datetime) -> list[Signal]:
+    """A signal for the share of each watched emotion; none while the rule is off or the model has no emotions."""
+    networks = networks_now(store, topic.slug, now, RECENT)
+    if EMOTION not in settings.alerts.rules or not networks:
+        return []
+    bins = read_bins(store, topic.slug, now - HISTORY, now, networks)
+    strict = strictness(store, topic, EMOTION)
+    found: list[Signal] = []
+    for emotion in settings.alerts.emotions:
+        seen = read_emotion(store, topic.slug, emotion, bins.times, networks)
+        if not any(seen.scored):
+            continue
+        series = _judged(topic, bins, EMOTION, seen.posts, seen.scored, strict)
+        for s in signals_of(topic, series):
+            own = replace(s, subject=f"{topic.slug}:{emotion}", facts={**s.facts, "emotion": emotion})
+            found.append(_told(store, topic, series, own, now) if own.active else own)
+    return found
+
+
 def judge(topic: Topic, bins: Bins, rule: Rule, strict: float = 1.0) -> Series:
     """The detector's answers on a topic's bins: posts for `volume_spike`, else the negative among the scored."""
     values, totals = (bins.posts, None) if rule == "volume_spike" else (bins.negative, bins.scored)
+    return _judged(topic, bins, rule, values, totals, strict)
+
+
+def _judged(
+    topic: Topic, bins: Bins, rule: Rule, values: Sequence[int], totals: Sequence[int] | None, strict: float
+) -> Series:
     trends = detect(
         [t.timestamp() for t in bins.times],
         values,
