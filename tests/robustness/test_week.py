@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from store import Store
 from tests.analysis.tiny_onnx import write
 from tests.robustness.week.audit import audit
 from tests.robustness.week.play import Pace, play
@@ -16,6 +17,27 @@ from tests.robustness.week.troubles import schedule
 BEGINS = datetime(2026, 10, 12, 3, tzinfo=UTC)
 OFF = BEGINS - timedelta(days=9)
 DAY = timedelta(days=1)
+
+
+def tamper(store: Store) -> list[str]:
+    """Damage of each kind, and what the audit must say of it: it would be silent about nothing."""
+    with store.write() as connection:
+        own = "id IN (SELECT post_id FROM matches) AND removed_at IS NULL AND reference = 0"
+        lost, changed = (row[0] for row in connection.execute(f"SELECT id FROM posts WHERE {own} ORDER BY pk LIMIT 2"))
+        connection.execute("DELETE FROM posts WHERE id = ?", (lost,))
+        connection.execute("UPDATE posts SET text = 'something else' WHERE id = ?", (changed,))
+        connection.execute("UPDATE posts SET text = 'back again' WHERE removed_at IS NOT NULL")
+        connection.execute("UPDATE interactions SET source_id = 'x:1' WHERE id = (SELECT MAX(id) FROM interactions)")
+        connection.execute("DELETE FROM gaps")
+        connection.execute("UPDATE deliveries SET state = 'sending' WHERE id = 1")
+    return [
+        f"{lost} of ",
+        f"{changed}: another text",
+        "its text is still there",
+        "x:1 never reshared",
+        "no gap says so: x, kopi",
+        "deliveries are left as",
+    ]
 
 
 @pytest.mark.timeout(900)
@@ -28,6 +50,9 @@ def test_a_day_with_every_fault_leaves_nothing_out_and_nothing_twice(tmp_path: P
     troubles = schedule(BEGINS, DAY, 2)
     played = play(tell(1, OFF, BEGINS, DAY, 15), troubles, tmp_path, pace, off=OFF, kills=(0.1,))
     found = audit(played)
+    damage = tamper(played.store)
+    told = audit(played).wrong
+    assert [each for each in damage if not any(each in sentence for sentence in told)] == []
     played.store.close()
     assert found.wrong == []
     assert played.caught_up is not None

@@ -16,7 +16,7 @@ from store.records import from_iso, iso
 from tests.robustness.week.play import Played
 from tests.robustness.week.story import MARKER
 
-SHOWN = 20
+SHOWN = 100
 EDGE = timedelta(minutes=2)  # observed periods that are closer than this are one
 
 
