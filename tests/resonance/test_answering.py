@@ -211,7 +211,7 @@ def test_the_daemon_serves_them_while_it_runs_and_tells_no_token(home: House) ->
     found = process("run", "--config", path, env=environment)
     base = f"http://127.0.0.1:{port}/answer/"
     try:
-        until(lambda: _answers(base))
+        until(lambda: _answers(base), 200)
         assert ask(base + "1.secret").status == 403
         found.send_signal(signal.SIGTERM)
         out, err = found.communicate(timeout=60)
