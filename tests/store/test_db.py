@@ -113,6 +113,20 @@ def test_four_threads_write_and_a_reader_sees_no_lock(store: Store) -> None:
     assert faults == [] and store.one("SELECT COUNT(*) FROM changes") == 160
 
 
+def test_a_transaction_that_has_only_read_holds_the_file_already(store: Store) -> None:
+    insert = "INSERT INTO changes (kind, subject) VALUES ('post', 'a')"
+    other = Store.open(store.path, busy_seconds=0.05)
+    with store.write() as connection:
+        connection.execute("SELECT COUNT(*) FROM changes").fetchone()
+        with pytest.raises(StoreBusy), other.write() as theirs:
+            theirs.execute(insert)
+        connection.execute(insert)  # or this one would find the file locked, or changed behind its back
+    with other.write() as theirs:
+        theirs.execute(insert)
+    assert other.one("SELECT COUNT(*) FROM changes") == 2
+    other.close()
+
+
 def test_a_reader_cannot_write(store: Store) -> None:
     reader = Store.open(store.path, read_only=True)
     with pytest.raises(StoreReadOnly), reader.write() as connection:
