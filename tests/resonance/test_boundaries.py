@@ -188,3 +188,13 @@ def test_retention_takes_text_and_author_and_keeps_the_count(home: House, scorer
     assert home.store.query("SELECT text, author_id, removed_reason FROM posts")[0][:] == ("", None, "retention")
     assert home.store.one("SELECT SUM(posts) FROM topic_hours") == 1
     assert keep_house(home.store, home.settings, home.now + timedelta(days=401)).posts == 0
+
+
+def test_housekeeping_waits_its_turn_to_write(home: House) -> None:
+    """What SQLite counts for its planner is written in a transaction begun as one: among writers it finds no lock."""
+    seen: list[bool] = []
+    connection = home.store.connection
+    connection.set_trace_callback(lambda sql: seen.append(connection.in_transaction) if "optimize" in sql else None)
+    keep_house(home.store, home.settings, home.now)
+    connection.set_trace_callback(None)
+    assert seen and all(seen)
