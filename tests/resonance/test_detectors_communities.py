@@ -11,6 +11,7 @@ import pytest
 
 from resonance.pipeline.detect import signals
 from resonance.pipeline.detectors.communities import RULES, changed, community_signals
+from resonance.replay import replay
 from store.records import Rule, Signal, iso
 from tests.resonance.filled import LABELS, START, Filled
 
@@ -152,3 +153,14 @@ def test_posts_that_become_known_later_change_nothing_then(store: Filled) -> Non
     assert [s.rule for s in told(store)] == ["community_quiet"]
     store.observed(NOW, NOW + 2 * HOUR)
     assert told(store, NOW + 2 * HOUR) == []
+
+
+def test_the_replay_tells_it_when_it_would_have_been_told(store: Filled) -> None:
+    lived(store, group_last=0.1)
+    until = NOW + timedelta(minutes=10)
+    for rules, expected in (((), set()), (("community_quiet",), {("community_quiet", "c1")})):
+        with_rules(store, *rules)
+        found = replay(store.store, store.settings, store.settings.topics, NOW - 20 * HOUR, until, step=HOUR)
+        told_then = [r for r in found.of("balanced") if r.rule in RULES]
+        assert {(r.rule, r.subject) for r in told_then} == expected
+        assert all(told(store, r.raised_at) and not told(store, r.raised_at - HOUR) for r in told_then)
