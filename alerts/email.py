@@ -10,6 +10,7 @@ import smtplib
 import ssl
 from collections.abc import Sequence
 from datetime import datetime
+from email.charset import BASE64, Charset
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -96,8 +97,15 @@ def encoded(text: str, name: str) -> str:
     """A header's value in ASCII: encoded words of whole characters, folded, without a way to begin another header."""
     text = header(text)
     simple = text.isascii() and "=?" not in text and max(map(len, text.split()), default=0) < 60
-    charset = "us-ascii" if simple else "utf-8"
+    charset = Charset("us-ascii") if simple else _utf8()
     return Header(text, charset, maxlinelen=75, header_name=name).encode(linesep="\r\n")
+
+
+def _utf8() -> Charset:
+    """UTF-8 in base64, whatever else in this process says: Apprise changes what Python's registry holds."""
+    charset = Charset("utf-8")
+    charset.header_encoding = BASE64
+    return charset
 
 
 def addr_spec(address: str) -> str:

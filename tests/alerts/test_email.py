@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 import threading
+from email import charset as charsets
 from email import message_from_bytes, policy
 from html.parser import HTMLParser
 
@@ -101,6 +102,18 @@ def test_names_in_addresses_are_encoded_and_cannot_add_headers():
     assert read["From"].addresses[0].display_name == "鳴海珈琲のお知らせ係"
     assert [a.addr_spec for a in read["To"].addresses] == ["a@example.com", "b@xn--r8jz45g.jp"]
     assert mail.mailbox("x\r\nBcc: y@z.example <r@example.com>").count("\n") == 0
+
+
+def test_what_another_library_does_to_pythons_charsets_changes_no_email():
+    """Apprise, once loaded, makes quoted-printable of every UTF-8 header of the process."""
+    told = channel(sender="鳴海珈琲のお知らせ係 <r@example.com>")
+    before, kept = mail.build(told, message(), None, NOW), charsets.CHARSETS["utf-8"]
+    try:
+        charsets.add_charset("utf-8", charsets.QP, charsets.QP, "utf-8")
+        after = mail.build(told, message(), None, NOW)
+    finally:
+        charsets.CHARSETS["utf-8"] = kept
+    assert re.sub(rb"={15}\d+==", b"", after) == re.sub(rb"={15}\d+==", b"", before)
 
 
 # ------------------------------------------------------------------ body
