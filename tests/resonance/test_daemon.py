@@ -29,7 +29,7 @@ deliver = 0.02
 """
 
 
-def until(said: Callable[[], bool], seconds: float = 60) -> None:
+def until(said: Callable[[], bool], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not said():
         assert time.monotonic() < end, "it did not happen"
