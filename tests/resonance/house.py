@@ -46,6 +46,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.world, self.now = folder, World(), BEGIN
+        self.timeout = 5  # seconds that the product waits for any of the servers
         self.store: Store
         self.settings: Settings
         self.sandbox: Sandbox
@@ -89,15 +90,15 @@ contact = "ops@example.com"
 bearer_token = "{self.sandbox.x_token}"
 base_url = "{self.sandbox.x_url}"
 daily_budget_usd = 1000
-timeout = 5
+timeout = {self.timeout}
 [[mastodon]]
 url = "{self.sandbox.mastodon_url}"
-timeout = 5
+timeout = {self.timeout}
 [[channels]]
 type = "slack"
 name = "team"
 webhook_url = "{self.sandbox.slack.webhook_url}"
-timeout = 5
+timeout = {self.timeout}
 [[channels]]
 type = "email"
 name = "mail"
@@ -106,7 +107,7 @@ port = {self.sandbox.smtp.port}
 security = "none"
 sender = "Resonance <r@example.com>"
 recipients = ["team@example.com"]
-timeout = 5
+timeout = {self.timeout}
 {extra}
 """,
             encoding="utf-8",

@@ -59,38 +59,33 @@ SAME = {
 Rows = list[tuple[object, ...]]
 
 
-class Victim:
-    """The process of `victim.py`."""
+class Parent:
+    """The process of `victim.py`: it has loaded everything once, and forks a child for each order."""
 
-    def __init__(self, home: House) -> None:
-        self.home, self.config, self.deaths = home, home.folder / "resonance.toml", 0
-        self.log = (home.folder / "victim.log").open("wb")
+    def __init__(self, base: Path) -> None:
+        """`base`: the folder that `prepare` filled."""
+        self.log = (base / "victim.log").open("w+b")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.robustness.victim", home.settings.model.name],
+            [sys.executable, "-m", "tests.robustness.victim", str(base / "tiny")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
         )
 
-    def run(self, **order: Any) -> dict[str, Any]:
-        """A cycle at the world's time, with its answer."""
+    def run(self, order: dict[str, Any]) -> dict[str, Any]:
+        """A child lives, and perhaps dies, by an order; its answer."""
         assert self.process.stdin is not None and self.process.stdout is not None
-        order |= {"config": str(self.config), "now": self.home.now.isoformat()}
+        self.log.seek(0)  # of the children's stderr too: they share its place
+        self.log.truncate()
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         assert answer["signal"] in (0, signal.SIGKILL) and answer["code"] != 99, self.told()
-        self.deaths += answer["signal"] == signal.SIGKILL
         return answer
 
     def told(self) -> str:
-        self.log.flush()
-        return (self.home.folder / "victim.log").read_text(errors="replace")
-
-    def counted(self) -> dict[str, int]:
-        found: dict[str, int] = json.loads((self.home.folder / "counted.json").read_text())
-        return found
+        return Path(self.log.name).read_text(errors="replace")
 
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -98,6 +93,26 @@ class Victim:
         self.process.wait(30)
         self.process.stdout.close()
         self.log.close()
+
+
+class Victim:
+    """The cycles of one house, in children of a parent that many houses share."""
+
+    def __init__(self, home: House, parent: Parent) -> None:
+        self.home, self.parent, self.config, self.deaths = home, parent, home.folder / "resonance.toml", 0
+
+    def run(self, **order: Any) -> dict[str, Any]:
+        """A cycle at the world's time, with its answer."""
+        answer = self.parent.run(order | {"config": str(self.config), "now": self.home.now.isoformat()})
+        self.deaths += answer["signal"] == signal.SIGKILL
+        return answer
+
+    def told(self) -> str:
+        return self.parent.told()
+
+    def counted(self) -> dict[str, int]:
+        found: dict[str, int] = json.loads((self.home.folder / "counted.json").read_text())
+        return found
 
 
 def prepare(folder: Path) -> Path:
@@ -119,6 +134,7 @@ def prepare(folder: Path) -> Path:
 @contextmanager
 def _house(folder: Path, base: Path) -> Iterator[House]:
     home = House(folder)
+    home.timeout = 60  # a message that was slow is one that may have arrived, and no fault
     with Sandbox(home.world, lambda: home.now, mastodon=[HOST], slack=True, smtp=True) as home.sandbox:
         home.store = Store.open(folder / "r.sqlite")
         try:
@@ -131,16 +147,12 @@ def _house(folder: Path, base: Path) -> Iterator[House]:
 
 
 @contextmanager
-def doomed(base: Path, folder: Path) -> Iterator[tuple[House, Victim]]:
+def doomed(base: Path, parent: Parent, folder: Path) -> Iterator[tuple[House, Victim]]:
     """A house whose cycles run in a process that can be killed."""
     shutil.copy(base / "r.sqlite", folder / "r.sqlite")
     with _house(folder, base) as home:
         story(home)
-        victim = Victim(home)
-        try:
-            yield home, victim
-        finally:
-            victim.close()
+        yield home, Victim(home, parent)
 
 
 def story(home: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -11,6 +12,7 @@ import pytest
 from tests.resonance.house import BEGIN
 from tests.robustness.deaths import (
     STEPS,
+    Parent,
     assert_marks_true,
     assert_told_at_most_once,
     assert_whole,
@@ -30,9 +32,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory):
+def parent(base: Path) -> Iterator[Parent]:
+    started = Parent(base)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(base: Path, parent: Parent, tmp_path_factory: pytest.TempPathFactory):
     """What a process that lives leaves, and how much it does in each step."""
-    with doomed(base, tmp_path_factory.mktemp("undisturbed")) as (home, victim):
+    with doomed(base, parent, tmp_path_factory.mktemp("undisturbed")) as (home, victim):
         counted = []
         for minutes in STEPS:
             home.now = BEGIN + timedelta(minutes=minutes)
@@ -46,10 +55,10 @@ def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_anywhere_it_goes_on(base: Path, undisturbed, seed: int, tmp_path: Path) -> None:
+def test_killed_anywhere_it_goes_on(base: Path, parent: Parent, undisturbed, seed: int, tmp_path: Path) -> None:
     expected, counted = undisturbed
     random, least = Random(seed), {kind: 0.8 * min(amounts[kind] for amounts in counted) for kind in KINDS}
-    with doomed(base, tmp_path) as (home, victim):
+    with doomed(base, parent, tmp_path) as (home, victim):
         for minutes, amounts in zip(STEPS, counted, strict=True):
             home.now = BEGIN + timedelta(minutes=minutes)
             before, most = victim.deaths, amounts
@@ -69,9 +78,9 @@ def test_killed_anywhere_it_goes_on(base: Path, undisturbed, seed: int, tmp_path
         assert_told_at_most_once(home)
 
 
-def test_killed_behind_every_job_it_goes_on(base: Path, undisturbed, tmp_path: Path) -> None:
+def test_killed_behind_every_job_it_goes_on(base: Path, parent: Parent, undisturbed, tmp_path: Path) -> None:
     expected, counted = undisturbed
-    with doomed(base, tmp_path) as (home, victim):
+    with doomed(base, parent, tmp_path) as (home, victim):
         for minutes in STEPS:
             home.now = BEGIN + timedelta(minutes=minutes)
             if minutes == STEPS[0]:
@@ -94,8 +103,10 @@ def test_killed_behind_every_job_it_goes_on(base: Path, undisturbed, tmp_path: P
         ("_Pass._record", 1),  # the peer has it, and nobody wrote that down
     ],
 )
-def test_killed_around_a_call_nothing_is_told_twice(base: Path, where: str, arrived: int, tmp_path: Path) -> None:
-    with doomed(base, tmp_path) as (home, victim):
+def test_killed_around_a_call_nothing_is_told_twice(
+    base: Path, parent: Parent, where: str, arrived: int, tmp_path: Path
+) -> None:
+    with doomed(base, parent, tmp_path) as (home, victim):
         home.now = BEGIN + timedelta(minutes=STEPS[0])
         assert home.sandbox.slack is not None and home.sandbox.smtp is not None
         assert victim.run(function=where)["signal"]
