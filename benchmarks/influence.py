@@ -6,6 +6,9 @@ python benchmarks/influence.py --ablation FILE --until TIME --hours H
                                                 NDCG@20 and @50 of the ranking, with each part left out, on a file
                                                 of {source, target, time, kind}: the truth is what comes in the H
                                                 hours after TIME
+python benchmarks/influence.py --coverage FILE --until TIME
+                                                how often the 90% interval of `members` held the distinct members who
+                                                came in the next 24 hours, by how many were expected
 """
 
 from __future__ import annotations
@@ -97,8 +100,8 @@ def ndcg(truth: np.ndarray, scores: np.ndarray, k: int) -> float:
     return float(gain[np.argsort(-scores, kind="stable")[:k]] @ discount[: min(k, len(gain))] / (best @ discount))
 
 
-def ablation(path: str, until: str, hours: float) -> None:
-    """NDCG with each part left out."""
+def read(path: str, until: str) -> tuple[Interactions, float]:
+    """The interactions of a file, and a moment in unix seconds."""
     from resonance import tables
 
     skipped = tables.Skipped(path)
@@ -111,7 +114,33 @@ def ablation(path: str, until: str, hours: float) -> None:
         )
     )
     every = Interactions.build([r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], [r[3] for r in rows])
-    cut = tables.time({"until": until}, "until").timestamp()
+    return every, tables.time({"until": until}, "until").timestamp()
+
+
+def coverage(path: str, until: str) -> None:
+    """How often the interval held, by the members expected."""
+    every, cut = read(path, until)
+    size, names = len(every.accounts), every.accounts
+    later = (every.time >= cut) & (every.time < cut + score.HORIZON * 3600) & (every.kind <= KINDS.index("quote"))
+    later &= every.source != every.target
+    pairs = np.unique(every.target[later] * np.int64(size) + every.source[later])
+    came = dict(zip(names, np.bincount(pairs // size, minlength=size).tolist(), strict=True))
+    rows = score_accounts(every.before(cut), cut, memberships=dict.fromkeys(names, (0, 0)))
+    print("expected  accounts  interval held  more came  came / expected: 5%   50%   95%")
+    for least, most in ((0, 1), (1, 3), (3, 10), (10, 30), (30, np.inf)):
+        some = [r for r in rows if least <= r.members < most]
+        if not some:
+            continue
+        held = np.mean([r.members_low <= came[r.account] <= r.members_high for r in some])
+        more = np.mean([came[r.account] > r.members_high for r in some])
+        ratio = np.quantile([came[r.account] / r.members for r in some], [0.05, 0.5, 0.95])
+        shown = " ".join(f"{q:5.2f}" for q in ratio)
+        print(f"{least:3.0f}..{most:<4.0f} {len(some):9d} {held:14.3f} {more:10.3f} {shown:>34s}", flush=True)
+
+
+def ablation(path: str, until: str, hours: float) -> None:
+    """NDCG with each part left out."""
+    every, cut = read(path, until)
     later = (every.time >= cut) & (every.time < cut + hours * 3600) & (every.kind <= KINDS.index("quote"))
     truth = np.bincount(every.target[later], minlength=len(every.accounts)).astype(float)
     before = every.before(cut)
@@ -132,12 +161,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networkx", action="store_true")
     parser.add_argument("--ablation", metavar="FILE")
+    parser.add_argument("--coverage", metavar="FILE")
     parser.add_argument("--until")
     parser.add_argument("--hours", type=float, default=24)
     told = parser.parse_args()
-    if told.ablation:
-        if not told.until:
-            sys.exit("--ablation needs --until TIME")
+    if (told.ablation or told.coverage) and not told.until:
+        sys.exit("--ablation and --coverage need --until TIME")
+    if told.coverage:
+        coverage(told.coverage, told.until)
+    elif told.ablation:
         ablation(told.ablation, told.until, told.hours)
     else:
         speed(told.networkx)

@@ -1,4 +1,5 @@
-"""The analysis of one topic's window as the daemon does it: read from the store, communities, resonance, written back.
+"""The analysis of one topic's window as the daemon does it: read from the store, communities, resonance, cascades of
+every post with three reshares or more, each with a forecast, written back.
 
 python benchmarks/window.py                10k, 100k and 1M interactions, a fifth as many accounts
 python benchmarks/window.py --size 50000   one size
@@ -26,8 +27,9 @@ import numpy as np
 from influence import made_up
 
 from analysis.graph import KINDS
-from config import Topic
+from config import Settings, Topic
 from resonance.pipeline.graph import analyse_topic
+from resonance.pipeline.spread import follow_cascades
 from store import Store
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -60,6 +62,10 @@ def fill(path: Path, size: int) -> None:
     )
     for begin in range(0, size, BATCH):
         _insert(connection, made, names, at, variant, range(begin, min(size, begin + BATCH)), when)
+    connection.execute(
+        "INSERT INTO changes (kind, subject) SELECT DISTINCT 'interaction', target_post_id FROM interactions "
+        "WHERE target_post_id IS NOT NULL"
+    )
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
     store.close()
@@ -106,12 +112,17 @@ def measure(path: Path, stages: bool) -> None:
     if stages:
         profile.enable()
     run = analyse_topic(store, TOPIC, NOW)
+    graph = time.process_time() - cpu
+    cascades = follow_cascades(store, Settings(topics=(TOPIC,)), NOW)
     profile.disable()
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     edges, accounts = (store.one(f"SELECT COUNT(*) FROM {table}") for table in ("interactions", "accounts"))
     groups = store.one("SELECT COUNT(*) FROM communities WHERE level = 'coarse' AND run_id = ?", (run,))
-    print(f"{edges:12d} {accounts:8d} {groups:11d} {took:8.1f} {cpu:8.1f} {peak:8d}", flush=True)
+    print(
+        f"{edges:12d} {accounts:8d} {groups:11d} {cascades:8d} {took:8.1f} {graph:9.1f} {cpu - graph:12.1f} {peak:8d}",
+        flush=True,
+    )
     if stages:
         pstats.Stats(profile).sort_stats("cumtime").print_stats(40)
 
@@ -122,7 +133,8 @@ def main() -> None:
     parser.add_argument("--stages", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder in which the stores are kept, and found again")
     told = parser.parse_args()
-    print("interactions accounts communities  seconds CPU seconds peak MiB")
+    print("                                               wall   CPU s of:             peak")
+    print("interactions accounts communities cascades  seconds     graph     cascades      MiB", flush=True)
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as temporary:
         folder = told.keep or Path(temporary)
