@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,12 +98,12 @@ class Sets:
     held_out: frozenset[str]
     folder: Path
 
-    def epoch(self, seed: int, without: Collection[str] = ()) -> list[Example]:
+    def epoch(self, seed: int, without: Collection[str] = (), quotas: Mapping[str, int] = QUOTAS) -> list[Example]:
         """The corpus as it is now, but for the batches `without`, and a sample of each public set; in random order."""
         chance = random.Random(seed)
         rows = [row for row in corpus(self.folder, False) if row["batch"] not in without]
         found = [example(row, "corpus") for row in unseen(rows, self.held_out)] * COPIES
-        for source, quota in QUOTAS.items():
+        for source, quota in quotas.items():
             public = self.public.get(source, [])
             found += chance.sample(public, min(quota, len(public)))
         chance.shuffle(found)

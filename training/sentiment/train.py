@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from training.sentiment.base import Weights, read_export, read_wheel
-from training.sentiment.data import CORPUS, Example, Sets, batches, gather
+from training.sentiment.data import CORPUS, QUOTAS, Example, Sets, batches, gather
 from training.sentiment.model import PAD, Network
 
 MAX_TOKENS = 128
@@ -33,6 +33,7 @@ MAX_TOKENS = 128
 class Plan:
     """How to train. The learning rate rises for `warm` of the way, then falls to 0 in a line.
 
+    A finished run goes on when it is started again with more epochs, at the rate which that way has by then.
     `later`: batches of the corpus, and the epoch (from 0) that reads them first.
     """
 
@@ -47,6 +48,7 @@ class Plan:
     seed: int = 1
     bf16: bool = False
     later: Mapping[str, int] = field(default_factory=dict)
+    quotas: Mapping[str, int] = field(default_factory=lambda: QUOTAS)
     save_every: float = 180.0
 
     def without(self, epoch: int) -> frozenset[str]:
@@ -138,7 +140,7 @@ class Run:
         weights = class_weights(sets)
         self.network.train()
         while self.epoch < self.plan.epochs:
-            examples = sets.epoch(self.plan.seed + self.epoch, self.plan.without(self.epoch))
+            examples = sets.epoch(self.plan.seed + self.epoch, self.plan.without(self.epoch), self.plan.quotas)
             ids = [e.ids[:MAX_TOKENS] for e in tokenizer.encode_batch([e.text for e in examples])]
             for row in ids:
                 row[-1] = 2
@@ -180,6 +182,11 @@ class Run:
                 log.write(json.dumps(line) + "\n")
 
 
+def numbers(given: Sequence[str]) -> dict[str, int]:
+    """NAME=NUMBER arguments as a dictionary."""
+    return {name: int(number) for name, _, number in (text.partition("=") for text in given)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -193,14 +200,15 @@ def main() -> None:
     parser.add_argument(
         "--later", nargs="*", default=[], metavar="BATCH=EPOCH", help="corpus read from that epoch on, from 0"
     )
+    parser.add_argument("--quota", nargs="*", default=[], metavar="SET=POSTS", help="of a public set in an epoch")
     parser.add_argument("--bf16", action="store_true", help="for a processor with bf16 units; others get slower")
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(given.seed)
-    later = {batch: int(epoch) for batch, _, epoch in (text.partition("=") for text in given.later)}
     plan = Plan(
-        given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16, later=later
-    )
+        given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16,
+        later=numbers(given.later), quotas=QUOTAS | numbers(given.quota),
+    )  # fmt: skip
     weights = start_weights(given.start, given.base, given.work / "pieces.npy")
     run = Run(Network(weights, frozen=plan.frozen), plan, given.work)
     run.go(gather(given.data, given.corpus), Tokenizer.from_file(str(given.work / "tokenizer.json")))
