@@ -1,11 +1,12 @@
-"""Charts as PNG, without a browser: altair and vl-convert, with a Japanese font that comes with the installation."""
+"""Charts as Vega-Lite, and as PNG without a browser: vl-convert, with a Japanese font that comes with it."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
-from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,22 @@ COLOURS = {"observed": "#0b5394", "expected": GREY, "band": "#a9c7e8", "forecast
 MAX_ROWS = 400
 WHOLE = 5
 """From this height on, five ticks stand at whole numbers."""
+SECONDS = 60
+PNG = b"\x89PNG"
+STYLE = {
+    "font": FONT,
+    "view": {"stroke": None},
+    "axis": {"labelColor": GREY, "labelFontSize": 11, "gridColor": "#e6e8eb", "domainColor": "#c4c9cf",
+             "tickColor": "#c4c9cf"},
+    "legend": {"labelColor": INK, "labelFontSize": 11, "symbolSize": 90, "padding": 0, "offset": 6},
+    "title": {"color": INK, "fontSize": 14, "fontWeight": "normal", "subtitleColor": GREY, "subtitleFontSize": 11},
+}  # fmt: skip
+
+
+class ChartError(RuntimeError):
+    """A picture could not be drawn."""
+
+    exit_code = 1
 
 
 def chart(incident: Incident, language: Language, zone: ZoneInfo, title: str) -> bytes | None:
@@ -36,62 +53,67 @@ def chart(incident: Incident, language: Language, zone: ZoneInfo, title: str) ->
 def spec(
     incident: Incident, series: Sequence[list[Any]], language: Language, zone: ZoneInfo, title: str
 ) -> dict[str, Any]:
-    """The chart as a Vega-Lite specification (a dict); pure."""
-    alt: Any = import_module("altair")
+    """The chart as a Vega-Lite specification; pure."""
     said = w.strings(language)["chart"]
     share = incident.rule == "negative_surge"
     data = [_row(row, zone) for row in series]
     marks = _marks(incident, series, data)
-    x = alt.X("time:T", axis=_time_axis(alt, language), scale=alt.Scale(type="utc"), title=None)
     has_band = any(row[2] is not None for row in series)
     forecast = _forecast(incident, data)
-    axis, scale = _amounts(alt, incident, series, forecast, share)
+    axis, scale = _amounts(incident, series, forecast, share)
     drawn = ["observed", *(["expected", "band"] if has_band else []), *(["forecast"] if forecast else [])]
     drawn += ["alert"] if marks else []
-    colour = alt.Color(
-        "kind:N",
-        scale=alt.Scale(domain=[said[kind] for kind in drawn], range=[COLOURS[kind] for kind in drawn]),
-        legend=alt.Legend(title=None, orient="top", symbolType="square", symbolStrokeWidth=0, symbolOpacity=1),
-    )
+    legend = {"title": None, "orient": "top", "symbolType": "square", "symbolStrokeWidth": 0, "symbolOpacity": 1}
+    scale_of_colours = {"domain": [said[kind] for kind in drawn], "range": [COLOURS[kind] for kind in drawn]}
+    colour = {"field": "kind", "type": "nominal", "scale": scale_of_colours, "legend": legend}
+    time = {"field": "time", "type": "temporal", "axis": _time_axis(language), "scale": {"type": "utc"}, "title": None}
 
-    def layer(kind: str) -> Any:
-        return alt.Chart(alt.Data(values=data)).transform_calculate(kind=repr(said[kind])).encode(x=x, color=colour)
+    def layer(kind: str, field: str, mark: dict[str, Any], **encoding: Any) -> dict[str, Any]:
+        y = {**_quantity(field), "axis": axis, "scale": scale}
+        return _layer(data, said[kind], mark, {"x": time, "color": colour, "y": y, **encoding})
 
-    def y(field: str) -> Any:
-        return alt.Y(f"{field}:Q", axis=axis, scale=scale)
+    band = layer("band", "low", {"type": "area", "opacity": 0.55}, y2={"field": "high"})
+    expected = layer("expected", "expected", {"type": "line", "strokeDash": [4, 3], "strokeWidth": 1.5})
+    layers = [band, expected] if has_band else []
+    layers.append(layer("observed", "observed", {"type": "line", "strokeWidth": 2.4}))
+    layers += _alert_layers(marks, said, colour, time)
+    layers += _forecast_layers(forecast, said, colour)
+    subtitle = _subtitle(incident, said, language, zone)
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "config": STYLE,
+        "width": WIDTH - 70,
+        "height": HEIGHT,
+        "background": "white",
+        "padding": 12,
+        "title": {"text": title, "subtitle": subtitle, "anchor": "start", "frame": "group", "offset": 8},
+        "layer": layers,
+    }
 
-    band = layer("band").mark_area(opacity=0.55).encode(y=y("low"), y2="high:Q")
-    expected = layer("expected").mark_line(strokeDash=[4, 3], strokeWidth=1.5).encode(y=y("expected"))
-    observed = layer("observed").mark_line(strokeWidth=2.4).encode(y=y("observed"))
-    layers = [*([band, expected] if has_band else []), observed]
-    layers += _alert_layers(alt, marks, said, colour, x)
-    layers += _forecast_layers(alt, forecast, said, colour)
-    chart = alt.layer(*layers).properties(
-        width=WIDTH - 70,
-        height=HEIGHT,
-        background="white",
-        padding=12,
-        title=alt.TitleParams(
-            title, subtitle=_subtitle(incident, said, language, zone), anchor="start", frame="group", offset=8
-        ),
-    )
-    specification: dict[str, Any] = _styled(alt, chart).to_dict(validate=False)
-    return specification
+
+def _quantity(field: str) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative"}
+
+
+def _layer(data: list[dict[str, Any]], name: str, mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
+    """One mark over its own rows; `name` is what the legend calls it."""
+    named = [{"calculate": repr(name), "as": "kind"}]
+    return {"data": {"values": data}, "transform": named, "mark": mark, "encoding": encoding}
 
 
 def _amounts(
-    alt: Any, incident: Incident, series: Sequence[list[Any]], forecast: list[dict[str, Any]], share: bool
-) -> tuple[Any, Any]:
+    incident: Incident, series: Sequence[list[Any]], forecast: list[dict[str, Any]], share: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Axis and scale; a cascade's are logarithmic, for its forecast may reach far beyond what is seen."""
     if incident.rule != "viral_cascade":
         most = max((value for row in series for value in row[1:] if value is not None), default=0.0)
         amount = ",d" if most >= WHOLE else ","  # "," alone makes 50 of few ticks `5e+1`
-        return alt.Axis(title=None, format=".0%" if share else amount, tickCount=5), alt.Scale(zero=True, nice=True)
+        return {"title": None, "format": ".0%" if share else amount, "tickCount": 5}, {"zero": True, "nice": True}
     highest = max([row[1] or 0 for row in series] + [one["high"] for one in forecast])
     ticks = [0, *(t * 10**power for power in range(7) for t in (1, 3))]
     shown = [t for t in ticks if t <= 1.2 * highest] + [next((t for t in ticks if t > 1.2 * highest), highest)]
-    axis = alt.Axis(title=None, format=",d", values=shown)
-    return axis, alt.Scale(type="symlog", constant=3, domain=[0, shown[-1]], nice=False)
+    axis = {"title": None, "format": ",d", "values": shown}
+    return axis, {"type": "symlog", "constant": 3, "domain": [0, shown[-1]], "nice": False}
 
 
 def _row(row: list[Any], zone: ZoneInfo) -> dict[str, Any]:
@@ -117,13 +139,17 @@ def _marks(incident: Incident, series: Sequence[list[Any]], data: list[dict[str,
     return [{"time": data[before[-1]]["time"], "observed": data[before[-1]]["observed"]}]
 
 
-def _alert_layers(alt: Any, marks: list[dict[str, Any]], said: dict[str, str], colour: Any, x: Any) -> list[Any]:
+def _alert_layers(marks: list[dict[str, Any]], said: dict[str, str], colour: Any, time: Any) -> list[dict[str, Any]]:
     if not marks:
         return []
-    base = alt.Chart(alt.Data(values=marks)).transform_calculate(kind=repr(said["alert"])).encode(x=x)
-    rule = base.mark_rule(strokeDash=[2, 2], strokeWidth=1.3).encode(color=colour)
-    point = base.mark_point(shape="diamond", filled=True, size=110, opacity=1, stroke="white", strokeWidth=1)
-    return [rule, point.encode(y="observed:Q", color=colour)]
+    encoding = {"x": time, "color": colour}
+    rule = {"type": "rule", "strokeDash": [2, 2], "strokeWidth": 1.3}
+    point = {"type": "point", "shape": "diamond", "filled": True, "size": 110, "opacity": 1}
+    point |= {"stroke": "white", "strokeWidth": 1}
+    return [
+        _layer(marks, said["alert"], rule, encoding),
+        _layer(marks, said["alert"], point, {**encoding, "y": _quantity("observed")}),
+    ]
 
 
 def _forecast(incident: Incident, data: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -136,23 +162,26 @@ def _forecast(incident: Incident, data: list[dict[str, Any]]) -> list[dict[str, 
     return [{"time": at.strftime("%Y-%m-%dT%H:%M:%SZ"), "value": values[0], "low": values[1], "high": values[2]}]
 
 
-def _forecast_layers(alt: Any, forecast: list[dict[str, Any]], said: dict[str, str], colour: Any) -> list[Any]:
+def _forecast_layers(forecast: list[dict[str, Any]], said: dict[str, str], colour: Any) -> list[dict[str, Any]]:
     if not forecast:
         return []
-    base = alt.Chart(alt.Data(values=forecast)).transform_calculate(kind=repr(said["forecast"]))
-    base = base.encode(x="time:T", color=colour)
-    bar = base.mark_rule(strokeWidth=6, strokeCap="round", opacity=0.55).encode(y="low:Q", y2="high:Q")
-    return [bar, base.mark_point(filled=True, size=80, opacity=1).encode(y="value:Q")]
+    encoding = {"x": {"field": "time", "type": "temporal"}, "color": colour}
+    bar = {"type": "rule", "strokeWidth": 6, "strokeCap": "round", "opacity": 0.55}
+    point = {"type": "point", "filled": True, "size": 80, "opacity": 1}
+    return [
+        _layer(forecast, said["forecast"], bar, {**encoding, "y": _quantity("low"), "y2": {"field": "high"}}),
+        _layer(forecast, said["forecast"], point, {**encoding, "y": _quantity("value")}),
+    ]
 
 
-def _time_axis(alt: Any, language: Language) -> Any:
+def _time_axis(language: Language) -> dict[str, Any]:
     """Hours; the date where a day begins."""
     day = "%-m/%-d" if language == "ja" else "%-d %b"
     expression = (
         f"utchours(datum.value) == 0 && utcminutes(datum.value) == 0 "
         f"? utcFormat(datum.value, '{day}') : utcFormat(datum.value, '%H:%M')"
     )
-    return alt.Axis(labelExpr=expression, tickCount=8, grid=False, labelOverlap="greedy")
+    return {"labelExpr": expression, "tickCount": 8, "grid": False, "labelOverlap": "greedy"}
 
 
 def _subtitle(incident: Incident, said: dict[str, str], language: Language, zone: ZoneInfo) -> str:
@@ -161,29 +190,17 @@ def _subtitle(incident: Incident, said: dict[str, str], language: Language, zone
     return f"{text} · {said['axis'].format(zone=zone.key)}"
 
 
-def _styled(alt: Any, chart: Any) -> Any:
-    return (
-        chart.configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=GREY, labelFontSize=11, gridColor="#e6e8eb", domainColor="#c4c9cf", tickColor="#c4c9cf"
-        )
-        .configure_legend(labelColor=INK, labelFontSize=11, symbolSize=90, padding=0, offset=6)
-        .configure_title(color=INK, fontSize=14, fontWeight="normal", subtitleColor=GREY, subtitleFontSize=11)
-    )
-
-
-@cache
-def _register_font() -> None:
-    import noto_cjk_sans_jp_regular as noto
-    import vl_convert
-
-    vl_convert.register_font_directory(str(noto.FONT_PATH.parent))
-
-
-def render(specification: Any) -> bytes:
-    """A PNG at twice the nominal size."""
-    import vl_convert
-
-    _register_font()
-    return bytes(vl_convert.vegalite_to_png(specification, scale=SCALE))
+def render(specification: dict[str, Any]) -> bytes:
+    """A PNG at twice the nominal size, drawn by a child process. Raises ChartError when there is none."""
+    # What the renderer takes, 60 MiB and more with each picture, it never gives back while its process lives.
+    command = [sys.executable, "-m", "alerts.drawing", str(SCALE)]
+    try:
+        done = subprocess.run(command, input=json.dumps(specification).encode(), capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ChartError(
+            f"The picture was not drawn within {SECONDS} seconds. Try again when the machine is less busy."
+        ) from None
+    if done.returncode != 0 or not done.stdout.startswith(PNG):
+        told = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ChartError(f"The picture could not be drawn; its process ended with code {done.returncode}. {told[:300]}")
+    return done.stdout

@@ -1,14 +1,19 @@
 """Charts: readable Japanese, local time, unknown drawn as unknown."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from datetime import timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from alerts import charts
 from alerts.read import Incident
+from alerts.send import chart_of
+from config import Settings
 from store.records import iso
 from tests.alerts.alert_cases import NOW, series
 
@@ -133,3 +138,36 @@ def test_the_axis_counts_in_whole_numbers_and_never_in_powers(most, amount):
     spec = charts.spec(case(), rows, "ja", TOKYO, "題")
     axes = {(layer["encoding"].get("y") or {}).get("axis", {}).get("format") for layer in spec["layer"]} - {None}
     assert axes == {amount}, "vega writes 50 of few ticks as 5e+1 with a comma alone"
+
+
+def test_what_cannot_be_drawn_is_said():
+    with pytest.raises(charts.ChartError, match=r"ended with code 1\. Vega-Lite to PNG"):
+        charts.render({"mark": 3})
+
+
+@pytest.mark.parametrize(
+    "code", ["import time; time.sleep(60)", "import os; os.kill(os.getpid(), 9)", "print('no PNG')"]
+)
+def test_a_drawing_that_hangs_or_dies_is_no_chart_and_the_message_goes_out(tmp_path, monkeypatch, code):
+    """The process is a real one: another module of the same name, found first."""
+    (tmp_path / "alerts").mkdir()
+    (tmp_path / "alerts" / "__init__.py").touch()
+    (tmp_path / "alerts" / "drawing.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(charts, "SECONDS", 2)
+    with pytest.raises(charts.ChartError):
+        charts.chart(case(), "en", TOKYO, "title")
+    message = SimpleNamespace(language="en", heading="title")
+    assert chart_of(Settings(), case(), message) is None
+
+
+def test_the_renderer_never_enters_the_process_that_wants_a_picture():
+    """It would keep its memory for as long as the daemon lives."""
+    code = """
+import sys
+from tests.alerts.test_charts import TOKYO, case, charts
+assert charts.chart(case(), "ja", TOKYO, "title")
+print(sorted({"vl_convert", "altair"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
