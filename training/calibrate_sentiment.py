@@ -1,10 +1,11 @@
 """Fit calibration.json of a model in an ONNX folder on labelled development posts.
 
-    python training/calibrate_sentiment.py --model analysis/sentiment/model tweeteval.val.jsonl.gz \
-        umsab.val.jsonl.gz:ar,de,es,fr,it,pt development.jsonl
+    python -m training.calibrate_sentiment --model analysis/sentiment/model tweeteval.val.jsonl.gz \
+        umsab.val.jsonl.gz:ar,de,es,fr,it,pt development.jsonl goemotions.dev.jsonl.gz%4
 
-A file has JSON lines {text, lang, label}, gzipped or not (development.jsonl: python -m training.sentiment.evaluate
---write); `:ar,de` takes these languages only, `%5` every fifth post.
+A file has JSON lines {text, lang, label, emotions}, gzipped or not, of which label or emotions may be missing
+(development.jsonl: python -m training.sentiment.evaluate --write); `:ar,de` takes these languages only, `%4` every
+fourth post. From where on an emotion is named is fitted where a file tells emotions, each file weighing the same.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ import json
 import re
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from analysis.sentiment import LABELS, fitting, load
+from analysis.sentiment import LABELS, Scorer, fitting, load
 from analysis.sentiment.calibration import FILE, softmax
 from analysis.sentiment.onnx import model_file
+from training.sentiment.data import to_eight
 
-Post = dict[str, str]
+Post = dict[str, Any]
 
 
 def read_posts(given: str) -> tuple[str, list[Post]]:
@@ -34,10 +37,22 @@ def read_posts(given: str) -> tuple[str, list[Post]]:
     return given.rpartition("/")[2], [p for p in posts if not languages or p["lang"] in languages.split(",")]
 
 
+def emotion_bound(scorer: Scorer, sources: dict[str, list[Post]]) -> float:
+    """From which probability on emotions are named best; the mean of the files that tell emotions, else one half."""
+    found = []
+    for posts in sources.values():
+        felt = [post for post in posts if post.get("emotions") is not None]
+        if felt:
+            truth = np.array([to_eight(post["emotions"]) for post in felt]) > 0
+            found.append(fitting.emotion_bound(scorer.logits([post["text"] for post in felt])[1], truth))
+    return round(float(np.mean(found)), 3) if found else 0.5
+
+
 def fit(folder: Path, sources: dict[str, list[Post]]) -> dict[str, object]:
     """What calibration.json holds."""
-    posts = [post for found in sources.values() for post in found]
-    logits = load(str(folder)).logits([post["text"] for post in posts]).astype(float)
+    posts = [post for found in sources.values() for post in found if "label" in post]
+    scorer = load(str(folder))
+    logits = scorer.logits([post["text"] for post in posts])[0]
     truth = np.array([LABELS.index(post["label"]) for post in posts])
     codes = np.array([post["lang"] for post in posts])
     found = fitting.temperatures(logits, truth, list(codes))
@@ -52,6 +67,7 @@ def fit(folder: Path, sources: dict[str, list[Post]]) -> dict[str, object]:
         "pooled": round(pooled, 4),
         "elsewhere": round(elsewhere, 4),
         "threshold": 0.5,
+        "emotion_bound": emotion_bound(scorer, sources),
         "confusions": {**tables, "pooled": np.sum(list(tables.values()), axis=0).tolist()},
         "calibration_error": {
             code: {

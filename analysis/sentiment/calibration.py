@@ -20,7 +20,8 @@ class Calibration:
     """Temperatures by language; `pooled` for posts of no known language, `elsewhere` for languages without data.
 
     `threshold`: a largest probability below it is uncertain. `confusions`: by language, counts of development posts by
-    [true label][label given], both in the order negative, neutral, positive; "pooled" is their sum.
+    [true label][label given], both in the order negative, neutral, positive; "pooled" is their sum. `emotion_bound`:
+    the probability from which on naming an emotion errs least; it is moved to 0.5.
     """
 
     temperatures: Mapping[str, float] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Calibration:
     elsewhere: float = 1.0
     threshold: float = 0.5
     confusions: Mapping[str, Confusion] = field(default_factory=dict)
+    emotion_bound: float = 0.5
 
     def temperature(self, language: str) -> float:
         """The temperature for a language code; `und` means unknown."""
@@ -36,6 +38,11 @@ class Calibration:
     def probabilities(self, logits: Floats, languages: Sequence[str]) -> Floats:
         """Logits (n, labels) and a language code each to probabilities (n, labels); rows sum to 1."""
         return softmax(logits / np.array([self.temperature(code) for code in languages])[:, None])
+
+    def emotions(self, logits: Floats) -> Floats:
+        """Logits of emotions to scores between 0 and 1: an emotion is named from 0.5 on."""
+        shift = np.log(self.emotion_bound / (1 - self.emotion_bound))
+        return np.asarray(1 / (1 + np.exp(-np.clip(logits - shift, -60, 60))))
 
     def confusion(self, language: str | None = None) -> Confusion | None:
         """The confusion table of a language, else the pooled one, else None: the model's errors are not known."""
@@ -61,6 +68,7 @@ def read(folder: Path) -> Calibration:
             elsewhere=float(found["elsewhere"]),
             threshold=float(found["threshold"]),
             confusions={code: tuple(tuple(row) for row in table) for code, table in found["confusions"].items()},
+            emotion_bound=float(found.get("emotion_bound", 0.5)),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
@@ -68,4 +76,6 @@ def read(folder: Path) -> Calibration:
         ) from error
     if min(calibration.pooled, calibration.elsewhere, *calibration.temperatures.values(), 1.0) <= 0:
         raise ModelError(f"{path}: temperatures must be above 0. Restore it, or delete it to go without calibration.")
+    if not 0 < calibration.emotion_bound < 1:
+        raise ModelError(f"{path}: emotion_bound must lie between 0 and 1. Restore it, or delete the line.")
     return calibration

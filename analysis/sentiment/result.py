@@ -36,8 +36,8 @@ class Sentiment:
     """The answer for one text: calibrated probabilities that sum to 1, and the label of the largest.
 
     `uncertain`: the largest probability is below the threshold, or the model could not read the text; such posts go
-    to the review queue. `emotions`: independent probabilities by name, None where the model has none. `language`:
-    the one whose calibration was used.
+    to the review queue. `emotions`: a score from 0 to 1 by name, each for itself, named from 0.5 on; None where the
+    model has none or could not read the text. `language`: the one whose calibration was used.
     """
 
     label: str

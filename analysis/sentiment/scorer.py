@@ -63,10 +63,11 @@ class Scorer:
             found += self._sentiments(prepared, codes, self._rows(prepared, progress or (lambda _: None)))
         return found
 
-    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The model's raw logits (n, labels), to fit a calibration."""
-        prepared = [for_model(text) for text in texts]
-        return self._rows(prepared, lambda _: None)[:, : len(self._model.labels)]
+    def logits(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The model's raw logits, (n, labels) and (n, emotions), to fit a calibration."""
+        rows = self._rows([for_model(text) for text in texts], lambda _: None).astype(np.float64)
+        count = len(self._model.labels)
+        return rows[:, :count], rows[:, count:-1]
 
     def _rows(self, prepared: Sequence[str], progress: Progress) -> NDArray[np.float32]:
         """The model's rows for prepared texts, each distinct text run at most once."""
@@ -87,11 +88,13 @@ class Scorer:
         probabilities[~read_well] = 1 / 3
         best = np.where(read_well, probabilities.argmax(axis=1), LABELS.index("neutral"))
         sure = read_well & (probabilities.max(axis=1) >= self.calibration.threshold)
-        moods = 1 / (1 + np.exp(-rows[:, count:-1].astype(np.float64)))
+        moods = self.calibration.emotions(rows[:, count:-1].astype(np.float64))
         return [
-            Sentiment(LABELS[label], negative, neutral, positive, not certain, code, self._named(mood))
-            for label, (negative, neutral, positive), certain, code, mood in zip(
-                best, probabilities.tolist(), sure.tolist(), codes, moods, strict=True
+            Sentiment(
+                LABELS[label], negative, neutral, positive, not certain, code, self._named(mood) if known else None
+            )
+            for label, (negative, neutral, positive), certain, code, mood, known in zip(
+                best, probabilities.tolist(), sure.tolist(), codes, moods, read_well.tolist(), strict=True
             )
         ]
 

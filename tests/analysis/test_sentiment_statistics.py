@@ -55,6 +55,24 @@ def overconfident(posts, scale, seed):
     return logits * scale, truth
 
 
+def test_emotions_are_named_from_one_half_on_where_f1_is_best():
+    rng = np.random.default_rng(3)
+    logits = rng.normal(-2, 1.5, (3_000, 8))
+    truth = rng.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    bound = fitting.emotion_bound(logits, truth)
+    named = Calibration(emotion_bound=bound).emotions(logits) >= 0.5
+    found = fitting.micro_f1(truth, named)
+    assert 0.2 < bound < 0.45, "of true probabilities, F1 is best at half of its best value (Lipton et al., 2014)"
+    assert found > fitting.micro_f1(truth, logits >= 0) + 0.02
+    assert bound == pytest.approx(found / 2, abs=0.06)
+
+
+def test_emotions_of_huge_logits_stay_scores():
+    scores = Calibration(emotion_bound=0.3).emotions(np.array([[-1e6, 0.0, 1e6]]))
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert (np.diff(scores[0]) > 0).all()
+
+
 def test_the_temperature_undoes_overconfidence():
     logits, truth = overconfident(4_000, 2.5, seed=1)
     assert fitting.temperature(logits, truth) == pytest.approx(2.5, rel=0.1)

@@ -60,8 +60,9 @@ def test_no_opening_is_worn_out(rows: list[dict[str, Any]]) -> None:
     assert {opening: n for opening, n in openings.items() if n > REPEATS} == {}
 
 
-def test_the_development_part_shares_no_batch_and_no_brief_with_training(rows: list[dict[str, Any]]) -> None:
-    held = set(json.loads((CORPUS / "split.json").read_text(encoding="utf-8"))["development"])
+@pytest.mark.parametrize("part", ["development", "test"])
+def test_what_is_held_out_shares_no_batch_and_no_brief_with_the_rest(rows: list[dict[str, Any]], part: str) -> None:
+    held = set(json.loads((CORPUS / "split.json").read_text(encoding="utf-8"))[part])
     assert held <= {row["batch"] for row in rows}
     briefs = {row["brief"] for row in rows if row["batch"] in held}
     assert briefs.isdisjoint(row["brief"] for row in rows if row["batch"] not in held)

@@ -51,9 +51,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     ours.append(row("皮肉", id="ja-a-2", batch="ja-a", lang="ja", label="negative", emotions=[]))
     ours.append(row("どっち", id="ja-a-3", batch="ja-a", lang="ja", label=None, emotions=[]))
     ours.append(row("皮肉", id="ja-d-1", batch="ja-d", lang="ja", label="negative", emotions=[]))
+    ours.append(row("zuletzt", id="de-z-1", batch="de-z", label="neutral", emotions=[]))
     ours.append(row("späte", id="en-b-1", batch="en-b", label="neutral", emotions=[]))
     write(corpus / "corpus.jsonl", ours)
-    (corpus / "split.json").write_text('{"development": ["ja-d"]}')
+    (corpus / "split.json").write_text('{"development": ["ja-d"], "test": ["de-z"]}')
     return sets, corpus
 
 
@@ -100,8 +101,9 @@ def test_an_epoch_sees_a_corpus_that_has_grown(folders: tuple[Path, Path]) -> No
     assert len(found.epoch(1)) == before + data.COPIES
 
 
-def test_development_is_whole_batches(folders: tuple[Path, Path]) -> None:
-    assert [r["id"] for r in data.corpus(folders[1], True)] == ["ja-d-1"]
+def test_what_is_held_out_is_whole_batches(folders: tuple[Path, Path]) -> None:
+    assert [r["id"] for r in data.corpus(folders[1], "development")] == ["ja-d-1"]
+    assert [r["id"] for r in data.corpus(folders[1], "test")] == ["de-z-1"]
 
 
 def test_emotions_become_plutchiks_eight() -> None:

@@ -30,6 +30,7 @@ def settled(rows: list[Row], blind: dict[str, Row]) -> list[Row]:
         agreed = second.get("label") == row["label"] and not second.get("doubt")
         kept = {key: row[key] for key in ("id", "brief", "batch", "lang", "text", "emotions", "tags")}
         kept |= {"writer_label": row["label"], "blind_label": second.get("label"), "doubt": bool(second.get("doubt"))}
+        kept["blind_emotions"] = second.get("emotions")
         found.append(kept | {"label": row["label"] if agreed else None})
     return found
 

@@ -77,16 +77,18 @@ def example(row: Row, source: str) -> Example:
 
 
 # ------------------------------------------------------------------ our own corpus
-def development_batches(folder: Path) -> frozenset[str]:
-    """The batches that the corpus keeps for development."""
-    return frozenset(json.loads((folder / "split.json").read_text(encoding="utf-8"))["development"])
+def split(folder: Path) -> dict[str, frozenset[str]]:
+    """The batches that are kept out of training: `development`, on which choices are made, and `test`, which is read
+    once they are."""
+    found = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    return {part: frozenset(found.get(part, ())) for part in ("development", "test")}
 
 
-def corpus(folder: Path, development: bool) -> list[Row]:
-    """The rows for training, or those for development, whose label writer and blind reader settled."""
-    held = development_batches(folder)
+def corpus(folder: Path, part: str) -> list[Row]:
+    """The rows of a part (training, development or test) whose label writer and blind reader settled."""
+    held = {batch: name for name, batches in split(folder).items() for batch in batches}
     rows = read_rows(folder / "corpus.jsonl")
-    return [row for row in rows if row["label"] in LABELS and (row["batch"] in held) == development]
+    return [row for row in rows if row["label"] in LABELS and held.get(row["batch"], "training") == part]
 
 
 # ------------------------------------------------------------------ all together
@@ -101,7 +103,7 @@ class Sets:
     def epoch(self, seed: int, without: Collection[str] = (), quotas: Mapping[str, int] = QUOTAS) -> list[Example]:
         """The corpus as it is now, but for the batches `without`, and a sample of each public set; in random order."""
         chance = random.Random(seed)
-        rows = [row for row in corpus(self.folder, False) if row["batch"] not in without]
+        rows = [row for row in corpus(self.folder, "training") if row["batch"] not in without]
         found = [example(row, "corpus") for row in unseen(rows, self.held_out)] * COPIES
         for source, quota in quotas.items():
             public = self.public.get(source, [])
@@ -129,7 +131,7 @@ def gather(data: Path, folder: Path) -> Sets:
     held = [data / "sentiment" / f"{name}.val.jsonl.gz" for name in ("tweeteval", "umsab")]
     held.append(data / "emotion" / "goemotions.dev.jsonl.gz")
     texts = [row["text"] for path in held for row in read_rows(path)]
-    texts += [row["text"] for row in corpus(folder, True)]
+    texts += [row["text"] for part in ("development", "test") for row in corpus(folder, part)]
     held_out = frozenset(map(content_hash, texts))
     files = {
         "semeval": data / "sentiment" / "semeval.train.jsonl.gz",
