@@ -140,9 +140,10 @@ def test_the_export_answers_as_the_network(weights: dict[str, Any], tmp_path: Pa
     with torch.no_grad():
         expected = [out.numpy() for out in model.Network(weights).eval()(torch.tensor(IDS))]
     onnx.save(export.to_onnx(weights), tmp_path / "float.onnx")
-    export.quantise(tmp_path / "float.onnx", tmp_path / "model_int8.onnx")
+    onnx.save(export.to_onnx(weights, export.WIDE), tmp_path / "wide.onnx")
+    export.quantise(tmp_path / "wide.onnx", tmp_path / "model_int8.onnx")
     feeds = {"input_ids": IDS, "attention_mask": (IDS != 1).astype(np.int64)}
-    for name, allowed in (("float.onnx", 1e-4), ("model_int8.onnx", 0.5)):
+    for name, allowed in (("float.onnx", 1e-4), ("wide.onnx", 0.1), ("model_int8.onnx", 0.5)):
         session = onnxruntime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"])
         for found, wanted in zip(session.run(["logits", "emotions"], feeds), expected, strict=True):
             assert np.abs(found - wanted).max() < allowed

@@ -166,8 +166,17 @@ def read_export(path: Path) -> Base:
 
 def _matrix(found: Weights, name: str) -> Array:
     """A quantised matrix as float32."""
+    if f"{name.removesuffix('.w')}.q" in found:
+        return _from_blocks(found, name.removesuffix(".w"))
     scale, zero = found[f"{name}_scale"], found[f"{name}_zero_point"]
     return np.asarray((found[f"{name}_quantized"].astype(np.float32) - zero) * scale)
+
+
+def _from_blocks(found: Weights, name: str) -> Array:
+    """A matrix in 8-bit blocks (training.sentiment.export.blocks) as float32."""
+    quants, scales = found[f"{name}.q"], found[f"{name}.s"]
+    values = (quants.astype(np.float32) - 128) * scales.reshape(quants.shape[:2])[:, :, None]
+    return np.ascontiguousarray(values.reshape(len(quants), -1).T)
 
 
 def _export(found: Weights) -> Weights:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Collection
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,10 @@ from training.sentiment.data import EMOTIONS, LABELS
 
 OPSET = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
 IR_VERSION = 9
+WIDE = frozenset(range(6))
+"""Layers whose second feed-forward matrix reads 8-bit blocks: its inputs have outliers there, and one scale for all of
+them costs 5% of the labels."""
+SPAN = 128
 HEAD_NODES = ("MatMul_sentiment_product", "MatMul_emotions_product")
 
 
@@ -84,12 +89,33 @@ def _linear(g: Graph, value: str, w: Weights, name: str) -> str:
     return g.node("Add", product, g.constant(f"{name}.b", w[f"{name}.b"]))
 
 
-def _layer(g: Graph, x: str, mask: str, w: Weights, i: int) -> str:
+def blocks(matrix: Array) -> tuple[Array, Array]:
+    """A matrix (inputs, outputs) in 8-bit blocks: quants (outputs, blocks, SPAN inputs) and scales (outputs, blocks).
+
+    A weight is (quant - 128) * scale.
+    """
+    split = matrix.T.reshape(matrix.shape[1], -1, SPAN)
+    scales = np.abs(split).max(axis=-1) / 127
+    scales[scales == 0] = 1
+    return np.round(split / scales[:, :, None] + 128).astype(np.uint8), scales.astype(np.float32)
+
+
+def _linear_by_blocks(g: Graph, value: str, w: Weights, name: str) -> str:
+    """Inputs are scaled by block and token as well, so that an outlier spoils its neighbours in one block only."""
+    inputs, outputs = w[f"{name}.w"].shape
+    quants, scales = blocks(w[f"{name}.w"])
+    given = (value, g.constant(f"{name}.q", quants), g.constant(f"{name}.s", scales.reshape(-1)), "", "")
+    bias = g.constant(f"{name}.b", w[f"{name}.b"])
+    return g.fused("MatMulNBits", *given, bias, K=inputs, N=outputs, bits=8, block_size=SPAN, accuracy_level=4)
+
+
+def _layer(g: Graph, x: str, mask: str, w: Weights, i: int, wide: Collection[int]) -> str:
     weight, bias = (g.constant(f"{i}.qkv.{k}", w[f"{i}.qkv.{k}"]) for k in "wb")
     attended = g.fused("Attention", x, weight, bias, mask, num_heads=HEADS)
     x = _norm(g, g.node("Add", _linear(g, attended, w, f"{i}.ao"), x), w, f"{i}.aln")
     inner = g.fused("Gelu", _linear(g, x, w, f"{i}.fi"))
-    return _norm(g, g.node("Add", _linear(g, inner, w, f"{i}.fo"), x), w, f"{i}.oln")
+    outer = (_linear_by_blocks if i in wide else _linear)(g, inner, w, f"{i}.fo")
+    return _norm(g, g.node("Add", outer, x), w, f"{i}.oln")
 
 
 def _mean(g: Graph, x: str) -> str:
@@ -104,12 +130,15 @@ def _head(g: Graph, means: str, w: Weights, name: str, output: str) -> None:
     g.node("Add", product, g.constant(f"{name}.b", w[f"{name}.b"]), output=output)
 
 
-def to_onnx(weights: Weights) -> onnx.ModelProto:
-    """The network in float32, inputs input_ids and attention_mask (texts, tokens), outputs logits and emotions."""
+def to_onnx(weights: Weights, wide: Collection[int] = ()) -> onnx.ModelProto:
+    """The network, inputs input_ids and attention_mask (texts, tokens), outputs logits and emotions.
+
+    In float32, but for the second feed-forward matrix of the layers `wide`.
+    """
     g = Graph()
     x, mask = _embeddings(g, weights), _cast(g, "attention_mask", TensorProto.INT32)
     for i in range(LAYERS):
-        x = _layer(g, x, mask, weights, i)
+        x = _layer(g, x, mask, weights, i, wide)
     means = _mean(g, x)
     _head(g, means, weights, "sentiment", "logits")
     _head(g, means, weights, "emotions", "emotions")
@@ -166,7 +195,7 @@ def write_folder(weights: Weights, tokenizer: Path, out: Path, narrow: bool = Fa
     """The folder that analysis.sentiment loads, but for calibration.json."""
     out.mkdir(parents=True, exist_ok=True)
     whole = out / "float.onnx"
-    onnx.save(to_onnx(weights), whole)
+    onnx.save(to_onnx(weights, WIDE), whole)
     quantise(whole, out / "model_int8.onnx", narrow)
     whole.unlink()
     shutil.copyfile(tokenizer, out / "tokenizer.json")
