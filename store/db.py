@@ -147,6 +147,11 @@ class Store:
             row = self.connection.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
+    def shrink(self) -> None:
+        """Forget the pages of the file that this thread keeps in memory."""
+        with self.translating():
+            self.connection.execute("PRAGMA shrink_memory")
+
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One write transaction, committed whole or not at all; a transaction within one joins it."""
