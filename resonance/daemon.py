@@ -130,7 +130,7 @@ class Daemon:
         return found
 
     def work_off(self, job: Planned, now: datetime) -> None:
-        """Run a job, unless the daemon is about to end or the job waits for a rate limit or a budget."""
+        """Run a job, unless the daemon is about to end or the job waits for a rate limit."""
         if not self.stop.is_set() and waiting_until(self.store, job.name, now) is None:
             try:
                 job.work(now)

@@ -63,9 +63,7 @@ def test_the_pages_and_objects_of_a_job_go_back_to_the_system(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_every_job_gives_back_even_when_it_fails(
-    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_job_gives_back_even_when_it_fails(fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Store] = []
     store = Store.open(tmp_path / "r.sqlite")
     monkeypatch.setattr(memory, "give_back", given.append)
