@@ -5,7 +5,7 @@ CollectorError              exit code 1
 ├── Deferred                not now; ask again at `until`
 │   ├── RateLimited         the network's window is used up
 │   ├── UsageCapped         the plan's posts of this billing cycle are used up
-│   └── BudgetSpent         our own limit of money for this UTC day is reached
+│   └── BudgetSpent         our own limit for this UTC day or billing cycle is reached
 ├── NetworkDown             no answer, or the server says that it is broken
 ├── FeedDisabled            the instance does not show this timeline to readers like us: silence would be a lie
 ├── Refused                 the network does not accept the question
@@ -57,7 +57,7 @@ class UsageCapped(Deferred):
 
 
 class BudgetSpent(Deferred):
-    """Our own limit of money for this UTC day is reached."""
+    """Our own limit of money, posts or requests for this UTC day or billing cycle is reached."""
 
 
 class NetworkDown(CollectorError):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collector.base import Source
 from collector.mastodon.source import MastodonSource
-from collector.x.budget import SpentOn, nothing_spent
+from collector.x.budget import SpentSince, nothing_spent
 from collector.x.source import XSource
 from config import Settings
 
 
-def sources(settings: Settings, spent: SpentOn = nothing_spent) -> list[Source]:
-    """Every configured source; X only with a token. `spent(network, day)` reads the store's table `spend`, in USD.
+def sources(settings: Settings, spent: SpentSince = nothing_spent) -> list[Source]:
+    """Every configured source; X only with a token. `spent` reads the store's table `spend`.
 
     Close them when done; one is not to be used by two threads at once.
     """

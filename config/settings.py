@@ -119,6 +119,16 @@ class XSettings(Table):
     base_url: HttpUrl = Field("https://api.x.com", description="Address of the API.")
     timeout: float = Field(20, gt=0, le=120, description="Seconds to wait for an answer.")
     daily_budget_usd: float = Field(5, ge=0, description="Most to spend in a UTC day; collection of X stops there.")
+    daily_posts: int | None = Field(None, ge=0, description="Most posts to read in a UTC day; none: no such limit.")
+    daily_requests: int | None = Field(None, ge=0, description="Most requests in a UTC day; none: no such limit.")
+    cycle_day: int = Field(1, ge=1, le=28, description="Day of the month on which the billing cycle begins (UTC).")
+    cycle_budget_usd: float | None = Field(
+        None, ge=0, description="Most to spend in a billing cycle; none: only the days' budgets hold."
+    )
+    cycle_posts: int | None = Field(
+        3_000_000, ge=0, description="Most posts to read in a billing cycle; the default is X's own cap."
+    )
+    cycle_requests: int | None = Field(None, ge=0, description="Most requests in a billing cycle; none: no such limit.")
     price_post_usd: float = Field(0.005, ge=0, description="Price of reading a post.")
     price_user_usd: float = Field(0.010, ge=0, description="Price of reading an account.")
     fields_parameter: Literal["tweet.fields", "post.fields"] = Field(

@@ -26,6 +26,7 @@ from resonance.pipeline.score import current_model, is_waiting, key_of, score_po
 from resonance.pipeline.share import share_of
 from resonance.pipeline.spread import follow_cascades
 from store import Store
+from store.db import LOG_BYTES
 
 Progress = Callable[[int], None]
 WAITS: dict[type[Deferred], str] = {
@@ -169,6 +170,8 @@ def housekeeping_job(store: Store, settings: Settings, now: datetime) -> Job:
     with recorded(store, "housekeeping", now) as job:
         kept = keep_house(store, settings, now)
         job.result = f"{kept.posts} posts past their retention, {kept.runs} old runs, {kept.changes} changes forgotten"
+        if kept.log_bytes > LOG_BYTES:
+            job.result += f"; a reader that does not end keeps {kept.log_bytes >> 20} MB of log"
     return job
 
 

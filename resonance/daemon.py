@@ -27,7 +27,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from alerts.buttons import Buttons
 from collector.base import Source
 from config import Settings
-from resonance import cycle
+from resonance import cycle, memory
 from resonance.answering import AnswerServer
 from resonance.app import utc_now
 from resonance.errors import explain
@@ -96,7 +96,8 @@ class Daemon:
         return AnswerServer(self.store, self.settings, self.clock) if wanted else nullcontext()
 
     def listen(self) -> None:
-        """Set `stop` at SIGTERM and SIGINT; a second one aborts."""
+        """Set `stop` at SIGTERM and SIGINT; a second one aborts. From here on memory is given back after each job."""
+        memory.settle()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         self.scheduler.add_listener(_log_event, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
@@ -129,9 +130,12 @@ class Daemon:
         return found
 
     def work_off(self, job: Planned, now: datetime) -> None:
-        """Run a job, unless the daemon is about to end or the job waits for a rate limit or a budget."""
+        """Run a job, unless the daemon is about to end or the job waits for a rate limit."""
         if not self.stop.is_set() and waiting_until(self.store, job.name, now) is None:
-            job.work(now)
+            try:
+                job.work(now)
+            finally:
+                memory.give_back(self.store)
 
     def _schedule(self) -> None:
         for job in self.jobs():

@@ -146,6 +146,7 @@ def _handler(
             """Answer `/healthz` or `/metrics`."""
             try:
                 status, kind, body = self._answer(self.path.partition("?")[0])
+                store.shrink()
             except StoreError as error:
                 status, kind, body = 503, "application/json", _told([str(error)])
             self.send_response(status)

@@ -14,7 +14,7 @@ from store import Store, StoreError
 from store.records import iso
 
 log = structlog.get_logger()
-BUDGET = "the budget of the next UTC day"  # what a job waits for that has spent its money
+BUDGET = "the next day or billing cycle of its budget"  # what a job waits for that has spent its money
 
 
 @dataclass(slots=True)
@@ -70,6 +70,12 @@ def _record(store: Store, job: Job, now: datetime) -> None:
 
 
 def waiting_until(store: Store, name: str, now: datetime) -> datetime | None:
-    """The moment that a job waits for (a rate limit, a budget), if it is still to come."""
-    until = store.one("SELECT waits_until FROM jobs WHERE name = ? AND waits_until > ?", (name, iso(now)))
+    """The moment that a job waits for (such as a rate limit), if it is still to come.
+
+    None for a spent budget: asking the source again costs nothing, brings what is free, and sees a raised budget.
+    """
+    until = store.one(
+        "SELECT waits_until FROM jobs WHERE name = ? AND waits_until > ? AND waits_for IS NOT ?",
+        (name, iso(now), BUDGET),
+    )
     return datetime.fromisoformat(until) if until else None

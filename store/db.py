@@ -20,6 +20,7 @@ from store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrations
 
 BUSY_SECONDS = 30.0
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: the pages of an index that many transactions touch are written back once
+CHECKPOINT_MILLISECONDS = 100
 LOG_BYTES = 64 << 20  # what a long reader made the log grow beyond is given back after it
 
 
@@ -147,6 +148,11 @@ class Store:
             row = self.connection.execute(sql, parameters).fetchone()
         return None if row is None else row[0]
 
+    def shrink(self) -> None:
+        """Forget the pages of the file that this thread keeps in memory."""
+        with self.translating():
+            self.connection.execute("PRAGMA shrink_memory")
+
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One write transaction, committed whole or not at all; a transaction within one joins it."""
@@ -175,6 +181,22 @@ class Store:
             if told is None:
                 raise
             raise told from error
+
+    def checkpoint(self) -> int:
+        """Write the log back into the file as far as readers allow; returns how many bytes of it are left.
+
+        A reader that goes on is not waited for: meanwhile nobody could write.
+        """
+        with self.translating():
+            _, pages, written = self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self.connection.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MILLISECONDS}")
+            try:
+                if pages == written:  # or it would wait for the reader, with the file locked
+                    self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self.connection.execute(f"PRAGMA busy_timeout = {round(self.busy_seconds * 1000)}")
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return log.stat().st_size if log.exists() else 0
 
     def backup(self, target: Path) -> None:
         """A whole copy of the file, made while others may write; `target` appears only when it is complete."""

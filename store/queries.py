@@ -97,8 +97,8 @@ LIMIT 50""",
         """\
 SELECT r.rank, r.handle, p.created_at, p.text, p.url
 FROM v_resonance_latest r
-JOIN evidence e ON e.subject_kind = 'resonance' AND e.subject_id = r.run_id || ':' || r.account_id
-JOIN posts p ON p.id = e.post_id
+CROSS JOIN evidence e ON e.subject_kind = 'resonance' AND e.subject_id = r.run_id || ':' || r.account_id
+CROSS JOIN posts p ON p.id = e.post_id
 WHERE r.topic = :topic AND r.rank <= 10
 ORDER BY r.rank, e.weight DESC""",
     ),

@@ -137,7 +137,7 @@ GUARDS = (
         "budget",
         "The cap on spending holds in code, across UTC midnight too.",
         "collector/x/budget.py",
-        "if cost > 0 and cost > left + 1e-9:",
+        'if cost > 0 and cost > period.left("usd") + ROUNDING:',
         "if cost > 0 and cost > 1e9:",
         "tests/collector/test_refresh_x.py::test_pitfall_25_the_cap_holds_in_code",
     ),

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
 
 from collector.errors import BudgetSpent
 from collector.fields import Fields, digits, either, items, mapping
+from config.settings import XSettings
 from store.records import Spend
 
-SpentOn = Callable[[str, str], float]
-"""What the store's table `spend` says: (network, UTC day `YYYY-MM-DD`) -> USD."""
+
+class Spent(NamedTuple):
+    """What reading has taken."""
+
+    requests: float = 0
+    posts: float = 0
+    usd: float = 0.0
+
+
+Unit = Literal["requests", "posts", "usd"]
+UNITS: tuple[Unit, ...] = ("requests", "posts", "usd")
+SpentSince = Callable[[str, str], Spent]
+"""What the store's table `spend` says: (network, UTC day `YYYY-MM-DD`) -> spent since the beginning of that day."""
 LEAST_PAGE = 10
 DAYS_IN_MONTH = 30
+ROUNDING = 1e-9
 
 
-def nothing_spent(network: str, day: str) -> float:
+def nothing_spent(network: str, day: str) -> Spent:
     """For a source without a store, such as in `check`."""
-    return 0.0
+    return Spent()
 
 
 def next_day(now: datetime) -> datetime:
@@ -25,59 +41,125 @@ def next_day(now: datetime) -> datetime:
     return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-class Budget:
-    """The spending of one UTC day: the larger of what the store says and what this process knows of."""
+def cycle(now: datetime, day: int) -> tuple[datetime, datetime]:
+    """The beginning and the end of the billing cycle that begins on this day (1..28) of each month."""
+    start = now.replace(day=day, hour=0, minute=0, second=0, microsecond=0)
+    if start > now:
+        start = (start.replace(day=1) - timedelta(days=1)).replace(day=day)
+    return start, (start.replace(day=1) + timedelta(days=32)).replace(day=day)
 
-    def __init__(self, daily_usd: float, post_usd: float, user_usd: float, spent: SpentOn = nothing_spent) -> None:
-        """Prices are those of one read post and one read account; `spent` reads the table."""
-        self.daily_usd, self.post_usd, self.user_usd, self._table = daily_usd, post_usd, user_usd, spent
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A UTC day or a billing cycle: its limits, of which those that are not set are infinite, and what is spent."""
+
+    name: str
+    settings: dict[Unit, str]
+    limits: Spent
+    spent: Spent
+    until: datetime
+
+    def left(self, unit: Unit) -> float:
+        """Of one unit."""
+        return float(getattr(self.limits, unit) - getattr(self.spent, unit))
+
+    def over(self, unit: Unit) -> BudgetSpent:
+        """What is said when it is not enough."""
+        limit, spent = (_amount(unit, getattr(each, unit)) for each in (self.limits, self.spent))
+        told = f"the budget of {limit} for this {self.name} is spent ({spent}), so X is not asked."
+        remedy = f"Raise x.{self.settings[unit]}, or watch fewer topics"
+        return BudgetSpent("x", told, self.until, f"{remedy}; what was missed is read then, up to seven days back.")
+
+
+DAY: dict[Unit, str] = {"requests": "daily_requests", "posts": "daily_posts", "usd": "daily_budget_usd"}
+CYCLE: dict[Unit, str] = {"requests": "cycle_requests", "posts": "cycle_posts", "usd": "cycle_budget_usd"}
+
+
+class Budget:
+    """The spending of the UTC day and the billing cycle: the larger of what the store says and what we know of."""
+
+    def __init__(self, settings: XSettings, spent: SpentSince = nothing_spent) -> None:
+        """`spent` reads the table."""
+        self.settings, self._table = settings, spent
+        self.post_usd, self.user_usd = settings.price_post_usd, settings.price_user_usd
         self._day = ""
         self._read: set[str] = set()
-        self._ours = 0.0
+        self._ours = Spent()
+
+    def periods(self, now: datetime) -> list[Period]:
+        """The day and the cycle; what this process has spent and not stored yet is part of both."""
+        day = now.date().isoformat()
+        today = self._table("x", day)
+        if day != self._day:
+            self._day, self._read, self._ours = day, set(), today
+        ahead = Spent(*(max(0, ours - stored) for ours, stored in zip(self._ours, today, strict=True)))
+        start, end = cycle(now, self.settings.cycle_day)
+        since = self._table("x", start.date().isoformat())
+        return [
+            Period("UTC day", DAY, self._limits(DAY), _sum(today, ahead), next_day(now)),
+            Period("billing cycle", CYCLE, self._limits(CYCLE), _sum(since, ahead), end),
+        ]
+
+    def _limits(self, names: dict[Unit, str]) -> Spent:
+        values = (getattr(self.settings, names[unit]) for unit in UNITS)
+        return Spent(*(math.inf if value is None else value for value in values))
 
     def left(self, now: datetime) -> float:
         """USD that may still be spent in this UTC day."""
-        day = now.date().isoformat()
-        if day != self._day:
-            self._day, self._read, self._ours = day, set(), self._table("x", day)
-        return self.daily_usd - max(self._ours, self._table("x", day))
+        return min(period.left("usd") for period in self.periods(now))
 
     def page_size(self, now: datetime, most: int = 100) -> int:
         """How many results the rest pays for if each brings a reference and both authors; raises BudgetSpent."""
-        dearest = 2 * (self.post_usd + self.user_usd)
-        size = most if dearest <= 0 else int(min(self.left(now) / dearest, most))
-        if size < min(LEAST_PAGE, most):
-            raise self._over(now)
-        return size
+        dearest, size = 2 * (self.post_usd + self.user_usd), float(most)
+        for period in self._that_may_be_asked(now):
+            fits: dict[Unit, float] = {"posts": period.left("posts") / 2}
+            if dearest > 0:
+                fits["usd"] = period.left("usd") / dearest
+            for unit, results in fits.items():
+                if int(min(results, most)) < min(LEAST_PAGE, most):
+                    raise period.over(unit)
+                size = min(size, results)
+        return int(size)
 
     def plan(self, now: datetime, *, posts: Iterable[str] = (), users: int = 0, requests_usd: float = 0.0) -> None:
         """Raise BudgetSpent unless reading these posts (free when read today) and accounts is within the rest."""
-        left = self.left(now)
+        periods = list(self._that_may_be_asked(now))
         unread = sum(1 for post in posts if f"post:{post}" not in self._read)
         cost = unread * self.post_usd + users * self.user_usd + requests_usd
-        if cost > 0 and cost > left + 1e-9:
-            raise self._over(now)
+        for period in periods:
+            if cost > 0 and cost > period.left("usd") + ROUNDING:
+                raise period.over("usd")
+            if unread and unread > period.left("posts"):
+                raise period.over("posts")
+
+    def _that_may_be_asked(self, now: datetime) -> Iterator[Period]:
+        for period in self.periods(now):
+            if period.left("requests") < 1:
+                raise period.over("requests")
+            yield period
 
     def affordable(self, now: datetime, posts: Iterable[str]) -> list[str]:
         """Those of the posts, in their order, that were read today (free) or that the rest pays for."""
-        left, found = self.left(now) + 1e-9, []
+        periods, found = self.periods(now), []
+        usd = min(period.left("usd") for period in periods) + ROUNDING
+        count = min(period.left("posts") for period in periods)
         for post in posts:
-            price = 0.0 if f"post:{post}" in self._read else self.post_usd
-            if price <= left or price == 0:
-                left -= price
+            free = f"post:{post}" in self._read
+            if free or (count >= 1 and (self.post_usd <= usd or self.post_usd == 0)):
+                usd, count = (usd, count) if free else (usd - self.post_usd, count - 1)
                 found.append(post)
         return found
 
     def charge(self, answer: Fields, now: datetime, requests_usd: float = 0.0) -> Spend:
         """What an answer cost; included posts and accounts count, repeats within the UTC day do not."""
-        self.left(now)
+        self.periods(now)
         includes = mapping(answer.get("includes"))
         data = items(answer.get("data"))
         posts = [*(i for i in data if "text" in i), *items(either(includes, "tweets", "posts"))]
         users = [*(i for i in data if "username" in i), *items(includes.get("users"))]
         new_posts, new_users = self._first("post", posts), self._first("user", users)
         usd = new_posts * self.post_usd + new_users * self.user_usd + requests_usd
-        self._ours += usd
+        self._ours = _sum(self._ours, Spent(1, new_posts, usd))
         return Spend("x", requests=1, posts=new_posts, accounts=new_users, usd=usd)
 
     def _first(self, kind: str, found: Iterable[Fields]) -> int:
@@ -86,12 +168,21 @@ class Budget:
         self._read |= new
         return len(new)
 
-    def _over(self, now: datetime) -> BudgetSpent:
-        spent = self.daily_usd - self.left(now)
-        told = f"the budget of {self.daily_usd:.2f} USD for this UTC day is spent ({spent:.2f} USD), so X is not asked."
-        remedy = "Raise x.daily_budget_usd, or watch fewer topics; what was missed is read then, up to seven days back."
-        return BudgetSpent("x", told, next_day(now), remedy)
-
     def monthly_usd(self, posts_in_week: int) -> float:
         """What a topic costs in 30 days at this pace: each post, its author, and a day's later look at its counts."""
         return posts_in_week / 7 * DAYS_IN_MONTH * (2 * self.post_usd + self.user_usd)
+
+    def monthly_limit(self) -> tuple[float, str]:
+        """The most that 30 days may cost, and the setting that says so."""
+        by_day, by_cycle = self.settings.daily_budget_usd * DAYS_IN_MONTH, self.settings.cycle_budget_usd
+        if by_cycle is not None and by_cycle < by_day:
+            return by_cycle, "x.cycle_budget_usd"
+        return by_day, "x.daily_budget_usd"
+
+
+def _sum(a: Spent, b: Spent) -> Spent:
+    return Spent(*(x + y for x, y in zip(a, b, strict=True)))
+
+
+def _amount(unit: Unit, amount: float) -> str:
+    return f"{amount:.2f} USD" if unit == "usd" else f"{amount:,.0f} {unit}"

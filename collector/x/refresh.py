@@ -23,10 +23,13 @@ OLDEST = timedelta(days=7) - timedelta(minutes=5)
 
 
 def refresh(client: XClient, targets: Sequence[Target], now: datetime, stop: Event | None) -> Iterator[Page]:
-    """Counts first, for all; then what costs more, in the order given.
+    """Counts first, for all that the budget allows (what was read today is free); then what costs more, in order.
 
-    A deep target counts as refreshed only when that has been read too.
+    A deep target counts as refreshed only when that has been read too. Ends with BudgetSpent when some had to wait.
     """
+    paid = set(client.budget.affordable(now, [target.native_id for target in targets]))
+    waiting = [target.native_id for target in targets if target.native_id not in paid]
+    targets = [target for target in targets if target.native_id in paid]
     gone: set[str] = set()
     counts: dict[str, Metrics] = {}
     deep = {target.post_id for target in targets if target.deep}
@@ -47,12 +50,12 @@ def refresh(client: XClient, targets: Sequence[Target], now: datetime, stop: Eve
                 return
             yield from _around(client, target, kinds, now)
             yield Page(refreshed=[target.post_id])
+    if waiting:
+        client.budget.plan(now, posts=waiting)
 
 
 def _counts(client: XClient, targets: Sequence[Target], now: datetime) -> Page:
     asked = {target.native_id: target.post_id for target in targets}
-    within = client.budget.affordable(now, asked) or list(asked)  # when nothing is, the question itself says so
-    asked = {native_id: asked[native_id] for native_id in within}
     page = _lookup(client, list(asked), asked, now)
     newer = {post_id: asked[old] for old, post_id in page.stale.items() if old in asked}
     if newer:

@@ -11,7 +11,7 @@ from collector.base import Check, Checkpoints, Cursor, Source, Target, stopped
 from collector.errors import CollectorError, Refused
 from collector.fields import count, digits, items, mapping, moment
 from collector.x import refresh
-from collector.x.budget import Budget, SpentOn, nothing_spent
+from collector.x.budget import Budget, SpentSince, nothing_spent
 from collector.x.client import Answer, Window, XClient
 from collector.x.parse import parse
 from collector.x.query import handle_of, queries
@@ -29,10 +29,10 @@ class XSource(Source):
     name = "x"
     network = "x"
 
-    def __init__(self, settings: XSettings, spent: SpentOn = nothing_spent) -> None:
-        """`spent` tells from the store what the day has cost so far."""
+    def __init__(self, settings: XSettings, spent: SpentSince = nothing_spent) -> None:
+        """`spent` tells from the store what the day and the billing cycle have cost so far."""
         self.settings = settings
-        self.budget = Budget(settings.daily_budget_usd, settings.price_post_usd, settings.price_user_usd, spent)
+        self.budget = Budget(settings, spent)
         self.client = XClient(settings, self.budget)
         self._cost = Spend("x")
 
@@ -140,11 +140,12 @@ class XSource(Source):
         return self._cost
 
     def _verdict(self, monthly_usd: float) -> Check:
-        allowed = self.settings.daily_budget_usd * 30
-        told = f"forecast {monthly_usd:.2f} USD a month, {allowed:.2f} USD allowed by x.daily_budget_usd."
+        allowed, setting = self.budget.monthly_limit()
+        told = f"forecast {monthly_usd:.2f} USD a month, {allowed:.2f} USD allowed by {setting}."
         if monthly_usd <= allowed:
             return Check("x: cost", True, told)
-        remedy = "Collection will stop on most days before midnight UTC: raise the budget, or narrow the topics."
+        stops = "before the billing cycle ends" if "cycle" in setting else "on most days before midnight UTC"
+        remedy = f"Collection will stop {stops}: raise the budget, or narrow the topics."
         return Check("x: cost", True, told, remedy)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from collector.x.budget import cycle
 from resonance.app import open_store, settings_from, utc_now
 from resonance.commands.options import config_option, json_option
 from store import Store
@@ -23,7 +24,7 @@ def status(config: Path | None, as_json: bool) -> None:
     """Tell what every job did last, what it waits for, what is missing and what is wrong."""
     settings = settings_from(config)
     store = open_store(settings, create=False, read_only=True)
-    report = gather(store, utc_now())
+    report = gather(store, utc_now(), settings.x.cycle_day)
     if as_json:
         for kind, rows in report.items():
             for row in rows:
@@ -32,8 +33,9 @@ def status(config: Path | None, as_json: bool) -> None:
         show(report, utc_now(), str(store.path))
 
 
-def gather(store: Store, now: datetime) -> dict[str, list[dict[str, Any]]]:
-    """Everything that status shows, by kind."""
+def gather(store: Store, now: datetime, cycle_day: int = 1) -> dict[str, list[dict[str, Any]]]:
+    """Everything that status shows, by kind; the billing cycle begins on `cycle_day` of each month."""
+    began = iso(cycle(now, cycle_day)[0])[:10]
     queries = {
         "topic": (
             "SELECT t.slug AS topic, t.name, (SELECT COUNT(*) FROM matches m WHERE m.topic = t.slug) AS posts, "
@@ -44,6 +46,11 @@ def gather(store: Store, now: datetime) -> dict[str, list[dict[str, Any]]]:
         ),
         "job": ("SELECT * FROM jobs ORDER BY name", ()),
         "spend": ("SELECT * FROM spend WHERE day_utc = ?", (iso(now)[:10],)),
+        "cycle": (
+            "SELECT network, ? AS since, SUM(requests) AS requests, SUM(posts) AS posts, SUM(usd) AS usd FROM spend "
+            "WHERE day_utc >= ? GROUP BY network",
+            (began, began),
+        ),
         "gap": (
             "SELECT source, topic, start_utc, end_utc, reason FROM gaps WHERE end_utc >= ? "
             "ORDER BY start_utc DESC LIMIT 20",
@@ -75,6 +82,9 @@ def show(report: dict[str, list[dict[str, Any]]], now: datetime, path: str) -> N
     console.print(jobs if report["job"] else "No job has run yet: `resonance run` starts them.")
     for row in report["spend"]:
         console.print(f"Today on {row['network']}: {row['requests']} requests, {row['posts']} posts, ${row['usd']:.2f}")
+    for row in report["cycle"]:
+        told = f"{row['requests']} requests, {row['posts']} posts, ${row['usd']:.2f}"
+        console.print(f"Since {row['since']} on {row['network']}: {told}")
     for row in report["gap"]:
         console.print(
             f"[yellow]Missing[/yellow] {row['source']} {row['start_utc']} to {row['end_utc']}: {escape(row['reason'])}"

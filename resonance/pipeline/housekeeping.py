@@ -23,16 +23,17 @@ class Kept:
     posts: int
     runs: int
     changes: int
+    log_bytes: int = 0
+    """Of the WAL, which a reader that does not end keeps."""
 
 
 def keep_house(store: Store, settings: Settings, now: datetime) -> Kept:
     """Purge what is older than its topics' retention, thin old runs, forget read changes, and shrink the WAL."""
-    done = Kept(_retention(store, settings, now), _thin_runs(store, now), prune_changes(store))
-    with store.translating():
-        store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    posts, runs, changes = _retention(store, settings, now), _thin_runs(store, now), prune_changes(store)
+    log_bytes = store.checkpoint()
     with store.write() as connection:  # it reads before it writes: without BEGIN IMMEDIATE it may find the file locked
         connection.execute("PRAGMA optimize")
-    return done
+    return Kept(posts, runs, changes, log_bytes)
 
 
 def _retention(store: Store, settings: Settings, now: datetime) -> int:

@@ -17,6 +17,7 @@ from collector.errors import (
     Refused,
     UsageCapped,
 )
+from collector.x.budget import Spent
 from collector.x.client import HOST
 from collector.x.ids import moment_of
 from collector.x.walk import MARGIN, lowest_allowed
@@ -376,7 +377,7 @@ def test_a_budget_stops_collection_and_the_rest_is_read_on_the_next_days(town):
 
 
 def test_what_the_store_says_was_spent_counts(town):
-    with town.x(budget=5.0, spent=lambda network, day: 4.9) as (_, source), pytest.raises(BudgetSpent):
+    with town.x(budget=5.0, spent=lambda network, day: Spent(usd=4.9)) as (_, source), pytest.raises(BudgetSpent):
         Reader(source).read(town.at(10))
 
 

@@ -1,12 +1,13 @@
 """Asking X again: counts over time, edits, removals, who reacted."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from collector.base import Target
 from collector.errors import BudgetSpent, NetworkDown
-from collector.x.budget import Budget, next_day
+from collector.x.budget import Budget, Spent, cycle, next_day
+from config.settings import XSettings
 from sandbox.faults import Fault
 from sandbox.world import Edit, x_id
 from store.ingest import save_page
@@ -24,6 +25,14 @@ def target(key, minute=0.0, **more):
 
 def refreshed(source, now, *targets):
     return list(source.refresh(targets, now))
+
+
+def until_spent(source, now, *targets):
+    """The pages until the budget ends."""
+    pages = []
+    with pytest.raises(BudgetSpent):
+        pages.extend(source.refresh(targets, now))
+    return pages
 
 
 def test_pitfall_12_counts_are_appended_and_may_fall(town, tmp_path):
@@ -151,7 +160,7 @@ def test_pitfall_25_reading_again_within_the_utc_day_is_free_and_across_midnight
 
 
 def test_pitfall_25_the_cap_holds_in_code(town):
-    budget = Budget(0.10, 0.005, 0.010)
+    budget = Budget(XSettings(daily_budget_usd=0.10))
     answer = {"data": [{"id": x_id(BEGIN, n), "text": "kopi"} for n in range(20)]}
     budget.charge(answer, BEGIN)
     assert budget.left(BEGIN) == pytest.approx(0)
@@ -165,13 +174,66 @@ def test_pitfall_25_the_cap_holds_in_code(town):
 def test_when_the_budget_is_spent_what_is_free_goes_on(town):
     keys = town.posts(range(30))
     with town.x(budget=0.10) as (_, source):
-        (first,) = refreshed(source, town.at(40), *map(target, keys))
+        (first,) = until_spent(source, town.at(40), *map(target, keys))
         assert len(first.refreshed) == 20 and source.budget.left(town.now) == pytest.approx(0)
-        (again,) = refreshed(source, town.at(50), *map(target, keys))
+        (again,) = until_spent(source, town.at(50), *map(target, keys[::-1]))
         assert set(again.refreshed) == set(first.refreshed) and again.spend.usd == 0
+        assert until_spent(source, town.at(60), *map(target, keys[25:])) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit"),
+    [
+        ("daily_posts", 12),
+        ("daily_requests", 1),
+        ("cycle_budget_usd", 0.06),
+        ("cycle_posts", 12),
+        ("cycle_requests", 1),
+    ],
+)
+def test_posts_and_requests_of_day_and_cycle_are_capped_before_they_are_spent(town, setting, limit):
+    keys = town.posts(range(30))
+    spent = {"day": Spent(), "cycle": Spent()}
+
+    def table(network, day):
+        return spent["day" if day == town.now.date().isoformat() else "cycle"]
+
+    with town.x(spent=table, **{setting: limit}) as (_, source):
+        asked = keys[:12] if "requests" in setting else keys[:20]
+        ask = refreshed if "requests" in setting else until_spent
+        assert sum(len(page.refreshed) for page in ask(source, town.at(40), *map(target, asked))) == 12
+        with pytest.raises(BudgetSpent, match="billing cycle" if "cycle" in setting else "UTC day") as told:
+            source.budget.page_size(town.now)
+        assert f"x.{setting}" in told.value.remedy
+        assert told.value.until == (cycle(town.now, 1)[1] if "cycle" in setting else next_day(town.now))
+
+
+def test_what_the_cycle_has_cost_before_counts(town):
+    town.posts(range(30))
+    before = Spent(requests=9, posts=2_999_990, usd=15_000.0)
+    with town.x(spent=lambda _, day: before if day == "2026-10-01" else Spent()) as (_, source):
+        with pytest.raises(BudgetSpent, match="3,000,000 posts for this billing cycle"):
+            source.budget.page_size(town.at(40))
+        source.budget.plan(town.now, posts=map(str, range(10)))
         with pytest.raises(BudgetSpent):
-            refreshed(source, town.at(60), *map(target, keys[25:]))
+            source.budget.plan(town.now, posts=map(str, range(11)))
+
+
+@pytest.mark.parametrize(
+    ("now", "day", "begins", "ends"),
+    [
+        ("2026-11-20T09:00", 1, "2026-11-01", "2026-12-01"),
+        ("2026-12-31T23:59", 15, "2026-12-15", "2027-01-15"),
+        ("2027-01-03T00:00", 15, "2026-12-15", "2027-01-15"),
+        ("2027-03-01T00:00", 28, "2027-02-28", "2027-03-28"),
+        ("2026-11-15T00:00", 15, "2026-11-15", "2026-12-15"),
+    ],
+)
+def test_the_cycle_begins_on_its_day_of_the_month(now, day, begins, ends):
+    found = cycle(datetime.fromisoformat(now).replace(tzinfo=UTC), day)
+    assert [moment.isoformat()[:16] for moment in found] == [f"{begins}T00:00", f"{ends}T00:00"]
 
 
 def test_without_prices_nothing_is_capped():
-    assert Budget(0.0, 0.0, 0.0).page_size(BEGIN) == 100
+    free = XSettings(daily_budget_usd=0, price_post_usd=0, price_user_usd=0)
+    assert Budget(free).page_size(BEGIN) == 100

@@ -59,14 +59,20 @@ def test_it_tells_people(lived: Path) -> None:
     done = call("status", "--config", lived)
     assert done.code == 0
     told_of = ("matcha", "60 min ago", "1 posts scored", "the limit is reached", "(1 in a row)", "not asked [in] time")
-    for told in (*told_of, "3 requests, 7 posts, $0.04", "Deliveries maybe_sent at team: 1", "just now"):
+    for told in (
+        *told_of,
+        "Today on x: 3 requests, 7 posts, $0.04",
+        "01 on x: 3 requests, 7 posts",
+        "Deliveries maybe_sent at team: 1",
+        "just now",
+    ):
         assert told in done.out.replace("\n", " "), told
 
 
 def test_it_tells_programs(lived: Path) -> None:
     rows = [json.loads(line) for line in call("status", "--config", lived, "--json").out.splitlines()]
     kinds = {row["kind"]: row for row in rows}
-    assert {"topic", "job", "spend", "gap", "delivery"} <= set(kinds)
+    assert {"topic", "job", "spend", "cycle", "gap", "delivery"} <= set(kinds) and kinds["cycle"]["posts"] == 7
     jobs = {row["name"]: row for row in rows if row["kind"] == "job"}
     assert jobs["collect:x"]["waits_for"] == "the reset of a rate limit" and jobs["collect:x"]["failures"] == 1
     assert jobs["score"]["error"] is None and kinds["gap"]["topic"] == "matcha"

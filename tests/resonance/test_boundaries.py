@@ -165,6 +165,7 @@ def test_a_spent_budget_is_no_silence(home: House) -> None:
     with recorded(home.store, "collect:x", BEGIN) as kept:
         kept.error, kept.waits_for, kept.waits_until = job.error, job.waits_for, job.waits_until
     assert silent(home) == []
+    assert waiting_until(home.store, "collect:x", BEGIN) is None  # what is free, or a raised budget, is not waited for
 
 
 def test_pruned_changes_keep_their_numbers(home: House, scorer: Scorer) -> None:

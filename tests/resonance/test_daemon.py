@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from resonance.daemon import ABORTED
 from resonance.lock import AlreadyRunning, InstanceLock
 from sandbox.faults import Fault
 from tests.commands.cli import call, process
@@ -80,6 +81,21 @@ def test_a_hanging_network_delays_neither_the_other_nor_the_end(home: House) -> 
         assert home.count("jobs", "name = 'collect:x' AND succeeded_at IS NOT NULL") == 0
         running.send_signal(signal.SIGTERM)
         assert running.wait(14) == 0
+
+
+def test_a_second_signal_aborts(home: House) -> None:
+    live(home)
+    home.sandbox.faults.add(Fault("hang", server="x", seconds=60))
+    with daemon(home) as running:
+        until(lambda: bool(home.sandbox.faults.log))
+        running.send_signal(signal.SIGTERM)
+        for _ in range(300):  # a drain would end with 0
+            if running.poll() is not None:
+                break
+            time.sleep(0.02)
+            running.send_signal(signal.SIGINT)
+        assert running.wait(14) == ABORTED
+        assert "aborted by a second signal" in running.communicate()[1]
 
 
 def test_killed_in_the_middle_nothing_is_lost_or_twice(home: House) -> None:

@@ -25,7 +25,8 @@ from store.records import Page, Post
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 TOPIC = Topic(slug="matcha", keywords=("抹茶",))
-KEPT = {2: 12, 3: 17}  # schemas of which a file was kept, with its posts
+FILES = {2: 12, 3: 17, 4: 21, 5: 25, 6: 29}  # schemas of which a file was kept, with its posts; 1 was never released
+KEPT = {version: posts for version, posts in FILES.items() if version < SCHEMA_VERSION}
 
 
 def page(number: int, size: int = 50) -> Page:
@@ -280,6 +281,10 @@ def columns(path: Path, table: str) -> str:
         names = ", ".join(row[1] for row in old.execute(f"PRAGMA table_info({table})"))
     old.close()
     return names
+
+
+def test_a_file_of_every_earlier_schema_is_kept() -> None:
+    assert list(KEPT) == list(range(2, SCHEMA_VERSION))
 
 
 @pytest.mark.parametrize("version", KEPT)

@@ -93,7 +93,7 @@ def test_a_write_is_whole_or_nothing_and_a_nested_one_joins(store: Store) -> Non
     assert store.one("SELECT COUNT(*) FROM changes") == 0
 
 
-def test_four_threads_write_and_a_reader_sees_no_lock(store: Store) -> None:
+def test_four_threads_write_beside_a_long_reader_and_a_busy_one_and_nobody_sees_a_lock(store: Store) -> None:
     faults: list[BaseException] = []
 
     def work(name: int) -> None:
@@ -106,11 +106,45 @@ def test_four_threads_write_and_a_reader_sees_no_lock(store: Store) -> None:
             faults.append(error)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    long = sqlite3.connect(store.path, isolation_level=None)
+    long.execute("BEGIN")
+    assert long.execute("SELECT COUNT(*) FROM changes").fetchone() == (0,)
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
         store.query("SELECT COUNT(*), MAX(seq) FROM changes")
     assert faults == [] and store.one("SELECT COUNT(*) FROM changes") == 160
+    assert long.execute("SELECT COUNT(*) FROM changes").fetchone() == (0,)
+    long.close()
+
+
+def test_a_log_that_a_long_reader_holds_is_not_waited_for_and_keeps_no_writer_out(store: Store) -> None:
+    insert = "INSERT INTO changes (kind, subject) VALUES ('post', 'a')"
+    with store.write() as connection:
+        connection.execute(insert)
+    reader = sqlite3.connect(store.path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT COUNT(*) FROM changes").fetchone() == (1,)
+    impatient, faults = Store.open(store.path, busy_seconds=2), []
+
+    def work() -> None:
+        try:
+            for _ in range(20):
+                with impatient.write() as connection:
+                    connection.execute(insert)
+        except BaseException as error:
+            faults.append(error)
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    while writer.is_alive():
+        assert store.checkpoint() > 0
+    writer.join()
+    assert faults == [] and reader.execute("SELECT COUNT(*) FROM changes").fetchone() == (1,)
+    reader.close()
+    assert store.checkpoint() == 0 and store.one("SELECT COUNT(*) FROM changes") == 21
+    assert store.one("PRAGMA busy_timeout") == round(store.busy_seconds * 1000)
+    impatient.close()
 
 
 def test_a_transaction_that_has_only_read_holds_the_file_already(store: Store) -> None:

@@ -130,3 +130,19 @@ def test_a_question_reads_only_what_it_shows(store: Store, name: str, index: str
     plan = [r[3] for r in store.query(f"EXPLAIN QUERY PLAN {sql}", {"topic": "t", "since": "2026-10-01T00:00:00Z"})]
     assert any(index in step and ("topic=?" in step or "incident_id=?" in step) for step in plan), plan
     assert not any(step.startswith("SCAN") for step in plan)
+
+
+def test_the_posts_behind_scores_are_found_from_the_scores_whatever_sqlite_guesses(store: Store) -> None:
+    connection = store.connection
+    connection.execute(
+        "ANALYZE"
+    )  # makes the table of statistics; of a million posts it said this, and nothing of evidence
+    connection.executemany(
+        "INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)",
+        [("runs", "runs_topic", "240 30 30 30 1"), ("resonance", "resonance_rank", "240000 1000 1"),
+         ("resonance", "resonance", "240000 1000 1"), ("posts", "sqlite_autoindex_posts_1", "1000000 1")],
+    )  # fmt: skip
+    connection.execute("ANALYZE sqlite_schema")
+    sql = next(q.sql for q in QUERIES if q.name == "why_this_score")
+    plan = [r[3] for r in store.query(f"EXPLAIN QUERY PLAN {sql}", {"topic": "t"})]
+    assert any("subject_kind=? AND subject_id=?" in step for step in plan), plan
