@@ -38,7 +38,7 @@ def matrix(cascades: Sequence[Cascade], ages: Floats) -> Floats:
 
 def sizes(cascades: Sequence[Cascade], ages: Floats) -> Floats:
     """Size of each cascade at its age, the root included."""
-    return seen(cascades, ages)[1] + 1.0
+    return 1 + seen(cascades, ages)[1].astype(float)
 
 
 def _alike(n: Ints) -> Iterator[Ints]:
@@ -66,14 +66,14 @@ def _of_times(times: Floats, n: Ints, ages: Floats) -> Floats:
     return np.column_stack([*columns, np.log(ages)])
 
 
-def _counts(unit: Floats, n: Floats) -> list[Floats]:
+def _counts(unit: Floats, n: Ints) -> list[Floats]:
     at = {f: (unit <= f).sum(1) for f in (*FRACTIONS, *RECENT)}
     return [*(np.log1p(at[f]) for f in FRACTIONS), np.log1p(n), *(np.log1p(n - at[f]) for f in RECENT)]
 
 
-def _moments(unit: Floats, n: Floats) -> list[Floats]:
-    def ranked(index: Floats) -> Floats:
-        value = np.take_along_axis(unit, np.clip(index, 0, unit.shape[1] - 1).astype(int)[:, None], 1)[:, 0]
+def _moments(unit: Floats, n: Ints) -> list[Floats]:
+    def ranked(index: Ints) -> Floats:
+        value = np.take_along_axis(unit, np.clip(index, 0, unit.shape[1] - 1)[:, None], 1)[:, 0]
         return np.where(n > 0, value, 1.0)
 
     known = np.isfinite(unit)
@@ -81,12 +81,12 @@ def _moments(unit: Floats, n: Floats) -> list[Floats]:
     mean = np.where(n > 0, safe.sum(1) / np.maximum(n, 1), 1.0)
     spread = np.sqrt(np.where(known, (safe - mean[:, None]) ** 2, 0.0).sum(1) / np.maximum(n, 1))
     last = ranked(n - 1)
-    logs = [np.log(ranked(np.floor(q * (n - 1))) + 1e-3) for q in QUANTILES]
+    logs = [np.log(ranked(np.floor(q * (n - 1)).astype(int)) + 1e-3) for q in QUANTILES]
     silence = np.where(n > 0, 1 - last, 1.0)
     return [*logs, np.log(ranked(0 * n) + 1e-3), np.log(last + 1e-3), np.log(silence + 1e-3), mean, spread]
 
 
-def _kernel(times: Floats, n: Floats, ages: Floats) -> list[Floats]:
+def _kernel(times: Floats, n: Ints, ages: Floats) -> list[Floats]:
     done = np.where(np.isfinite(times), elapsed(ages[:, None] - times), 0.0).sum(1) + elapsed(ages)
     ahead = n + 1 - done
     rate = np.minimum(n / (done + 0.1), 0.95)
@@ -94,7 +94,7 @@ def _kernel(times: Floats, n: Floats, ages: Floats) -> list[Floats]:
     return [np.log1p(n) - np.log(done + 0.5), np.log(ahead), np.log1p(forecast)]
 
 
-def _texture(times: Floats, unit: Floats, n: Floats) -> list[Floats]:
+def _texture(times: Floats, unit: Floats, n: Ints) -> list[Floats]:
     some, rows = n >= 3, np.arange(len(n))
     known = np.isfinite(times)
     with np.errstate(invalid="ignore"):
