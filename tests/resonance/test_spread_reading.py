@@ -87,8 +87,9 @@ def alone(store: Store, row: sqlite3.Row, left_out: set[str]):  # type: ignore[n
     def edges(post: str) -> list[sqlite3.Row]:
         return store.query(
             "SELECT source_id AS source, via_post_id AS via, unixepoch(time_high) AS at, "
-            "time_low IS time_high AS exact, (SELECT followers FROM accounts WHERE id = source_id) AS followers FROM interactions "
-            "WHERE target_post_id = ? AND kind IN ('reshare', 'quote') AND time_high <= ? ORDER BY kind, time_high",
+            "time_low IS time_high AS exact, (SELECT followers FROM accounts WHERE id = source_id) AS followers "
+            "FROM interactions WHERE target_post_id = ? AND kind IN ('reshare', 'quote') AND time_high <= ? "
+            "ORDER BY kind, time_high",
             (post, iso(NOW)),
         )
 
