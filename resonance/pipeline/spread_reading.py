@@ -18,7 +18,7 @@ from analysis.cascades.stars import stars
 from analysis.cascades.tree import Shape, Share, shape, shape_of_counts
 from analysis.graph import BoolArray
 from config import Topic
-from resonance.pipeline.reading import pieces
+from resonance.pipeline.reading import columns, pieces
 from store import Store
 from store.records import from_iso, iso
 from store.suspects import suspected_now
@@ -82,19 +82,19 @@ class _Edges:
                WHERE i.kind IN ('reshare', 'quote') AND i.time_high <= ?""",
             (json.dumps(posts), iso(now)),
         )
-        columns = list(zip(*chain.from_iterable(rows), strict=True)) or [()] * 7
-        post, time = np.array(columns[0], np.int64), np.array(columns[3], float)
+        told = columns(list(chain.from_iterable(rows)), 7)
+        post, time = np.array(told[0], np.int64), np.array(told[3], float)
         order = np.lexsort((time, post))
-        source = [columns[1][i] for i in order.tolist()]
-        bot = np.array(columns[6], float)[order] == 1  # None, where the account is not known, becomes NaN
+        source = [told[1][i] for i in order.tolist()]
+        bot = np.array(told[6], float)[order] == 1  # None, where the account is not known, becomes NaN
         suspect = np.fromiter((name in suspects for name in source), bool, len(source))
         return cls(
             post[order],
             source,
-            [columns[2][i] for i in order.tolist()],
+            [told[2][i] for i in order.tolist()],
             time[order],
-            np.array(columns[4], bool)[order],
-            np.array(columns[5], float)[order],
+            np.array(told[4], bool)[order],
+            np.array(told[5], float)[order],
             ~(bot | suspect),
         )
 
