@@ -97,6 +97,10 @@ class Interactions:
         """The code of an account, None where it takes no part."""
         return self._at.get(account)
 
+    def places(self, accounts: Sequence[str]) -> IntArray:
+        """The code of each of some accounts, UNKNOWN where it takes no part."""
+        return np.fromiter(map(self._at.get, accounts, repeat(UNKNOWN)), np.int64, len(accounts))
+
     def codes(self, accounts: Iterable[str]) -> IntArray:
         """Codes of those of these accounts that take part, ascending."""
         found = {self._at[name] for name in accounts if name in self._at}

@@ -22,6 +22,16 @@ def suspects_of(connection: sqlite3.Connection, topic: str, among: Sequence[str]
     return frozenset(row[0] for row in rows)
 
 
+def suspected_now(connection: sqlite3.Connection, topic: str) -> frozenset[str]:
+    """The suspects that a topic's newest finished run named; declared bots are not among them."""
+    rows = connection.execute(
+        "SELECT account_id FROM suspects "
+        "WHERE run_id = (SELECT MAX(id) FROM runs WHERE topic = ? AND kind = 'graph' AND state = 'done')",
+        (topic,),
+    )
+    return frozenset(row[0] for row in rows)
+
+
 def write_suspects(connection: sqlite3.Connection, run: int, accounts: Iterable[str]) -> None:
     """The suspects of a run."""
     connection.executemany(

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.cascades.series import Floats
+from analysis.cascades.series import Floats, Ints
 
-Ints = NDArray[np.int64]
 BINS = 32
+ROWS = 16_384  # answered at once: their columns stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,47 @@ class Boosting:
 
     def predict(self, x: Floats) -> Floats:
         """The answer for each row of x, shape (rows, features) -> (rows,)."""
-        depth = int(np.log2(self.leaf.shape[1]))
-        rows, answer = np.arange(len(x)), np.full(len(x), self.start)
-        for feature, threshold, leaf in zip(self.feature, self.threshold, self.leaf, strict=True):
-            node = np.zeros(len(x), int)
-            for _ in range(depth):
-                node = 2 * node + 1 + (x[rows, feature[node]] > threshold[node])
-            answer += leaf[node - (len(leaf) - 1)]
+        answer = np.full(len(x), self.start)
+        if not len(x):
+            return answer
+        codes, cuts = self._coded(x)
+        for begin in range(0, len(x), ROWS):
+            columns, some = codes[:, begin : begin + ROWS], answer[begin : begin + ROWS]
+            for feature, cut, leaf in zip(self.feature, cuts, self.leaf, strict=True):
+                some += leaf[_walked(columns[feature] > cut[:, None])]
         return answer
+
+    def _coded(self, x: Floats) -> tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger]]:
+        """How many of its thresholds each value lies above (features, rows), and each threshold's place among them.
+
+        Small numbers instead of large ones: a value is above a threshold where its number is above the place.
+        """
+        edges = [np.unique(self.threshold[self.feature == f]) for f in range(x.shape[1])]
+        kind = np.min_scalar_type(max(map(len, edges)))
+        codes = np.stack(
+            [np.searchsorted(e, column) for e, column in zip(edges, x.T, strict=True)], dtype=kind, casting="unsafe"
+        )
+        cuts = np.empty(self.threshold.shape, kind)
+        for f, e in enumerate(edges):
+            here = self.feature == f
+            cuts[here] = np.searchsorted(e, self.threshold[here])
+        return codes, cuts
+
+
+def _walked(right: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """The leaf of each row, from which way it would go at every node (nodes, rows): whole columns, no look-ups."""
+    turns: list[NDArray[np.bool_]] = []
+    begin, leaf = 0, np.zeros(right.shape[1], np.uint8)
+    while begin < len(right):
+        level = right[begin : 2 * begin + 1]
+        for turn in turns:
+            half = len(level) // 2
+            left, other = level[:half], level[half:]
+            level = left ^ ((left ^ other) & turn)  # np.where on truth values, ten times as fast
+        turns.append(level[0])
+        leaf = 2 * leaf + level[0]
+        begin = 2 * begin + 1
+    return leaf
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.cascades.series import Cascade, Floats
+from analysis.cascades.series import Cascade, Floats, seen
 
 CONSTANT = 300.0
 DECAY = 0.242  # the density falls as time ** -(1 + DECAY)
@@ -30,10 +30,10 @@ def reproduction(cascades: Sequence[Cascade], ages: Floats) -> Floats:
     brought one in all (Cori et al., Am. J. Epidemiol. 2013, with the kernel as generation time). One reshare in one
     is added to both, which draws the number of a small cascade towards 1. Above 1 it grows, below 1 it dies out.
     """
-    out = np.empty(len(cascades))
-    for i, (cascade, age) in enumerate(zip(cascades, ages, strict=True)):
-        times = np.append(0.0, cascade.times[: cascade.size(age) - 1])
-        new = np.sum(times > age / 2)
-        pressure = np.sum(elapsed(age - times) - elapsed(age / 2 - times))
-        out[i] = (new + 1.0) / (pressure + 1.0)
-    return out
+    times, counts = seen(cascades, ages)
+    row = np.repeat(np.arange(len(counts)), counts)
+    age, half = ages[row], ages[row] / 2
+    new = np.bincount(row, times > half, minlength=len(counts))
+    pressure = np.bincount(row, elapsed(age - times) - elapsed(half - times), minlength=len(counts))
+    result: Floats = (new + 1.0) / (pressure + elapsed(ages) - elapsed(ages / 2) + 1.0)
+    return result

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 WEEK = 7 * 86400.0
 
 
@@ -76,3 +77,12 @@ def from_counts(
     spread = axis[after - 1] + (axis[after] - axis[after - 1]) * (reshares - low) / (high - low)
     spread = np.minimum(spread, axis[after])  # rounding
     return Cascade(spread, np.full(len(spread), np.nan), float(root_followers), float(moments[-1]), "counts")
+
+
+def seen(cascades: Sequence[Cascade], ages: Floats) -> tuple[Floats, Ints]:
+    """Times of the reshares of some cascades up to their ages, one cascade after the other, and how many each has."""
+    size = np.fromiter((len(c.times) for c in cascades), np.int64, len(cascades))
+    times = np.concatenate([c.times for c in cascades]) if len(cascades) else np.empty(0)
+    row = np.repeat(np.arange(len(size)), size)
+    known = times <= ages[row]
+    return times[known], np.bincount(row[known], minlength=len(size))

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.cascades.series import Cascade, Floats
+from analysis.cascades.series import Cascade, Floats, Ints
 
-Ints = NDArray[np.int64]
 Kind = Literal["tree", "star", "counts"]
 HOUR = 3600.0
 

@@ -45,15 +45,16 @@ def reasons(interactions: Interactions, exclusions: Exclusions) -> dict[str, Boo
     """For each of REASONS, which of the n interactions it takes out: masks of shape (n,)."""
     by = _member(interactions)
     source, target = interactions.source, interactions.target
-    items = {name: code for code, name in enumerate(interactions.items)}
-    prizes = np.array(sorted(items[name] for name in exclusions.giveaways if name in items), np.int64)
+    prizes = np.zeros(len(interactions.items) + 1, bool)  # the last for UNKNOWN
+    if exclusions.giveaways:
+        prizes[:-1] = np.fromiter(map(exclusions.giveaways.__contains__, interactions.items), bool)
     return {
         "self": source == target,
         "own": by(exclusions.own, source) | by(exclusions.own, target),
         "bot": by(exclusions.bots, source),
         "coordinated": by(exclusions.coordinated, source),
         "newcomer": by(exclusions.newcomers, source),
-        "giveaway": np.isin(interactions.item, prizes),
+        "giveaway": prizes[interactions.item],
     }
 
 

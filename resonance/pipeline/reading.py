@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import compress, count
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from analysis.graph import MENTION, UNKNOWN, BoolArray, Builder, FloatArray, Interactions
 from analysis.influence.exclude import Exclusions, devoted
-from analysis.influence.giveaway import is_giveaway
+from analysis.influence.giveaway import giveaways
 from config import Topic
 from store import Store
 from store.matching import account_key, keys_of
@@ -50,8 +52,8 @@ def interactions(store: Store, topic: Topic, window: Window) -> Interactions:
     )
     builder, via, size = Builder(), _Via(), 0
     for piece in rows:
-        *columns, posts = zip(*piece, strict=True)
-        builder.add(*columns)
+        *told, posts = columns(piece, 6)
+        builder.add(*told)
         via.add(size, posts)
         size += len(piece)
     found = builder.finish()
@@ -68,9 +70,8 @@ class _Via:
 
     def add(self, begin: int, posts: Sequence[str]) -> None:
         """Posts of the rows from `begin` on; empty where there is none."""
-        told = [(row, post) for row, post in enumerate(posts, begin) if post]
-        self.rows += [row for row, _ in told]
-        self.posts += [post for _, post in told]
+        self.rows += compress(count(begin), posts)
+        self.posts += filter(None, posts)
 
     def about(self, store: Store, topic: Topic, found: Interactions) -> tuple[BoolArray, FloatArray]:
         """Which rows (n,) are about a topic, by either of their posts, and how negative their texts are (n,).
@@ -119,10 +120,10 @@ def _negative(store: Store, posts: Sequence[str]) -> FloatArray:
 def _followed(store: Store, found: Interactions) -> Interactions:
     """The same with the followers of its accounts."""
     for piece in pieces(store, "SELECT id, followers FROM accounts WHERE followers IS NOT NULL"):
-        for name, count in piece:
-            code = found.code(name)
-            if code is not None:
-                found.followers[code] = count
+        names, counts = columns(piece, 2)
+        codes = found.places(names)
+        known = codes != UNKNOWN
+        found.followers[codes[known]] = np.array(counts, float)[known]
     return found
 
 
@@ -134,6 +135,11 @@ def pieces(store: Store, sql: str, parameters: Any = ()) -> Iterator[list[tuple[
         cursor.execute(sql, parameters)
         while piece := cursor.fetchmany(PIECE):
             yield piece
+
+
+def columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Rows as so many columns; zip(*rows), which makes an iterator for each row, takes ten times as long."""
+    return [list(map(itemgetter(place), rows)) for place in range(width)]
 
 
 def exclusions(
@@ -149,7 +155,7 @@ def exclusions(
         newcomers=_newcomers(store, topic, window, devoted(found, ours)),
         bots=frozenset(row[0] for piece in bots for row in piece),
         coordinated=coordinated,
-        giveaways=frozenset(post for post, text in _texts(store, _posts(found)) if is_giveaway(text)),
+        giveaways=frozenset(post for piece in _texts(store, _posts(found)) for post in _giveaways(piece)),
     )
 
 
@@ -179,8 +185,12 @@ def _posts(found: Interactions) -> list[str]:
     return [found.items[code] for code in codes.tolist()]
 
 
-def _texts(store: Store, posts: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _texts(store: Store, posts: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
+    """Some posts with their texts, many at a time."""
     sql = "SELECT p.id, p.text FROM json_each(?) j JOIN posts p ON p.id = j.value"
     for begin in range(0, len(posts), PIECE):
-        for piece in pieces(store, sql, (json.dumps(posts[begin : begin + PIECE]),)):
-            yield from piece
+        yield from pieces(store, sql, (json.dumps(posts[begin : begin + PIECE]),))
+
+
+def _giveaways(posts: Sequence[tuple[str, str]]) -> list[str]:
+    return [posts[place][0] for place in giveaways([text for _, text in posts])]

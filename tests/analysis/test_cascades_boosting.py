@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.cascades.boosting import Plan, fit, weighted_quantile
+from analysis.cascades.boosting import Boosting, Plan, fit, weighted_quantile
 
 
 def made(n=600, seed=0):
@@ -43,6 +43,28 @@ def test_a_seed_gives_the_same_trees_and_another_gives_others():
     one, same, other = (fit(x, y, np.ones(len(y)), Plan(trees=20), seed=s).predict(x) for s in (3, 3, 4))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
+
+
+@given(st.integers(1, 5), st.integers(0, 40), st.integers(0, 2**32 - 1))
+def test_whole_columns_answer_like_one_row_at_a_time(depth, rows, seed):
+    rng = np.random.default_rng(seed)
+    trees, values = 7, np.array([-1.0, 0.0, 0.5, 1.0, 2.0, np.inf])  # equal to thresholds often
+    nodes = 2**depth - 1
+    model = Boosting(
+        rng.integers(0, 3, (trees, nodes)), rng.choice(values, (trees, nodes)), rng.normal(size=(trees, nodes + 1)), 0.5
+    )
+    x = rng.choice(values[:-1], (rows, 4))
+
+    def alone(row):
+        answer = model.start
+        for feature, threshold, leaf in zip(model.feature, model.threshold, model.leaf, strict=True):
+            node = 0
+            while node < nodes:
+                node = 2 * node + (2 if row[feature[node]] > threshold[node] else 1)
+            answer += leaf[node - nodes]
+        return answer
+
+    assert model.predict(x).tolist() == [alone(row) for row in x]
 
 
 def test_unsplittable_nodes_answer_like_their_parent():

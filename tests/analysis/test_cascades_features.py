@@ -26,10 +26,10 @@ def test_features_are_finite_and_blind_to_the_future(times):
 
 
 def test_a_cascade_has_the_same_features_alone_and_among_others():
-    many = world(2 * features.CHUNK + 3, seed=5)
+    many = [*world(515, seed=5), from_events([]), from_events(np.linspace(0, 7200, 3 * features.CELLS))]
     together = features.matrix(many, np.full(len(many), AGE))
     assert together.shape == (len(many), len(features.NAMES))
-    for i in (0, features.CHUNK, len(many) - 1):
+    for i in (0, 256, len(many) - 2, len(many) - 1):
         np.testing.assert_allclose(features.matrix([many[i]], np.array([AGE]))[0], together[i], atol=1e-9)
 
 
@@ -61,6 +61,18 @@ def test_the_kernel_is_a_distribution():
     assert shares[2] == pytest.approx(shares[3], abs=1e-5)
     assert shares[4] == pytest.approx(1, abs=0.01)
     assert np.all(np.diff(elapsed(np.geomspace(1, 1e9, 200))) > 0)
+
+
+def test_reproduction_of_many_is_that_of_each():
+    many, ages = world(60, seed=2), np.linspace(1, 9000, 60)
+
+    def alone(times, age):
+        known = np.append(0.0, times[times <= age])
+        pressure = np.sum(elapsed(age - known) - elapsed(age / 2 - known))
+        return (np.sum(known > age / 2) + 1) / (pressure + 1)
+
+    expected = [alone(c.times, age) for c, age in zip(many, ages, strict=True)]
+    np.testing.assert_allclose(reproduction(many, ages), expected)
 
 
 def test_reproduction_is_high_while_growing_and_low_when_silent():

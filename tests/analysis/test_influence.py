@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 
 from analysis.graph import KINDS, Interactions, adjacency, distinct_pairs, to_networkx
 from analysis.influence import Exclusions, counted, is_giveaway, parts, score_accounts
+from analysis.influence.giveaway import _asks, _plain, giveaways
 
 HOUR = 3600.0
 UNTIL = 100 * HOUR
+
+
+def test_places_of_accounts():
+    rows = Interactions.build(["a", "b"], ["b", "c"], [0.0, 1.0], ["reshare", "quote"])
+    assert rows.places(["c", "nobody", "a"]).tolist() == [2, -1, 0]
 
 
 def made(rows, **more):
@@ -283,3 +289,11 @@ def test_interval_is_wider_for_fewer_reactors():
 )
 def test_giveaways_are_recognised(text, asked):
     assert is_giveaway(text) is asked
+
+
+SCRAPS = "リポスト フォロー& ﾘﾎﾟｽﾄで 抽選 RT enter ＲＴ follow retweet prize がんばれ ヘ ゛ and".split()
+
+
+@given(st.lists(st.lists(st.sampled_from([*SCRAPS, " ", "\0"]), max_size=6).map("".join), max_size=6))
+def test_giveaways_of_many_are_those_of_a_close_reading(texts):
+    assert giveaways(texts) == [place for place, text in enumerate(texts) if _asks(_plain(text))]
