@@ -7,7 +7,9 @@ import pytest
 from collector.base import Target
 from collector.errors import BudgetSpent, NetworkDown
 from collector.x.budget import Budget, Spent, cycle, next_day
+from config import Settings
 from config.settings import XSettings
+from resonance.pipeline.refresh import enrol, refresh
 from sandbox.faults import Fault
 from sandbox.world import Edit, x_id
 from store.ingest import save_page
@@ -237,3 +239,21 @@ def test_the_cycle_begins_on_its_day_of_the_month(now, day, begins, ends):
 def test_without_prices_nothing_is_capped():
     free = XSettings(daily_budget_usd=0, price_post_usd=0, price_user_usd=0)
     assert Budget(free).page_size(BEGIN) == 100
+
+
+def test_what_could_not_be_paid_for_stays_due_and_what_is_free_is_asked_again(town, tmp_path):
+    keys = town.posts(range(30))
+    settings = Settings(topics=(TOPIC,))
+    with town.x() as (_, source):
+        store = stored(tmp_path, source, town.at(40))
+        enrol(store, settings, town.now)
+        source.budget = source.client.budget = Budget(XSettings(daily_budget_usd=0.10))
+        first = refresh(store, settings, source, town.at(50))
+        (error,) = first.errors
+        assert isinstance(error, BudgetSpent) and store.one("SELECT COUNT(refreshed_at) FROM refresh_requests") == 20
+        due = "SELECT COUNT(*) FROM refresh_requests WHERE due_at <= '2026-10-05T00:50:00Z'"
+        assert store.one(due) == len(keys) - 20
+        again = refresh(store, settings, source, town.at(90))
+        assert again.pages >= 1 and isinstance(again.errors[0], BudgetSpent)
+        assert store.one("SELECT COUNT(*) FROM refresh_requests WHERE refreshed_at LIKE '%T01:30%'") == 20
+        store.close()
