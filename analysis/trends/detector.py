@@ -153,7 +153,9 @@ def detect(
 def hysteresis(sensitivity: Sensitivity | str, *, share: bool, strictness: float = 1.0) -> Hysteresis:
     """When an incident opens and ends at a sensitivity, for volumes or for shares."""
     bound = (SHARE_BOUNDS if share else VOLUME_BOUNDS)[Sensitivity(sensitivity)] * strictness
-    return Hysteresis(bound, bound / 2, 900, 2 * 3600) if share else Hysteresis(bound, bound / 2, 3600, 24 * 3600)
+    if share:
+        return Hysteresis(bound, bound / 2, 900, 2 * 3600, memory=DAY)
+    return Hysteresis(bound, bound / 2, 3600, 24 * 3600)
 
 
 def stricter(trends: Trends, coverage: ArrayLike, rule: Hysteresis) -> Trends:

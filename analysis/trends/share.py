@@ -2,7 +2,9 @@
 
 The log odds are a mean, a slow wandering (Ornstein-Uhlenbeck) and a daily cycle. A Kalman filter (Durbin & Koopman
 2012, ch. 4) follows them on hourly counts, with innovations cut as Huber's so that an episode does not become the
-baseline. Each trailing window is compared with the prediction from before it.
+baseline. How far the share wanders is learned from the series: several filters run side by side, and the one whose
+predictions had the largest likelihood so far is believed (Magill 1965). Each trailing window is compared with the
+prediction from before it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from analysis.trends.windows import trailing_sum, window_starts
 
 FEWEST = 8  # posts in a window below which a share says nothing
 BLOCK = 3600.0  # s of counts that one update of the filter takes together
-WANDER, MEMORY = 0.2, 86400.0  # standard deviation of the wandering (log odds) and seconds until it is forgotten to 1/e
+WANDERS = (0.1, 0.14, 0.2, 0.28, 0.4)  # standard deviations of the wandering (log odds) that are tried on each series
+MEMORY = 86400.0  # s until the wandering is forgotten to 1/e
 MEAN_PRIOR, CYCLE_PRIOR = 2.0, 0.1  # standard deviations of the mean and of each of cosine and sine
 CUT = 2.0  # innovations beyond this many standard deviations are cut
 SHIFT, SHIFT_SPREAD = 0.8, 0.3  # log odds that a shift worth telling moves: .3 becomes about .49
@@ -30,13 +33,15 @@ NO_EVIDENCE = -5.0  # floor of a log Bayes factor, so that no single window veto
 class Filtered:
     """The filter after each block: its end (`row`, exclusive), state means (b, 4), covariances (b, 4, 4).
 
-    `dispersion` (b,) is at least 1: how much wider than binomial the blocks so far scatter (threads, copied posts).
+    `wander` (b,) is the standard deviation of the wandering that foretold the blocks so far best. `dispersion` (b,) is
+    at least 1: how much wider than binomial they scatter (threads, copied posts).
     """
 
     row: Ints
     time: Floats
     mean: Floats
     covariance: Floats
+    wander: Floats
     dispersion: Floats
 
 
@@ -50,48 +55,58 @@ def _expit(x: Floats) -> Floats:
 
 
 def follow(times: Floats, parts: Floats, totals: Floats, hour: Floats) -> Filtered:
-    """Run the filter over blocks of whole hours; `hour` is the local hour of each row."""
+    """Run a filter for each of WANDERS over blocks of whole hours; `hour` is the local hour of each row.
+
+    After each block the one with the largest likelihood so far (of one-step predictions) is kept.
+    """
     block = (times // BLOCK).astype(np.int64)
     starts = np.flatnonzero(np.diff(block, prepend=block[:1] - 1))
     ends = np.append(starts[1:], len(times))
     x, n = np.add.reduceat(parts, starts), np.add.reduceat(totals, starts)
     when = np.add.reduceat(times, starts) / (ends - starts)
     design = _design(np.add.reduceat(hour, starts) / (ends - starts))
-    state, cov = np.zeros(4), np.diag([MEAN_PRIOR, WANDER, CYCLE_PRIOR, CYCLE_PRIOR]) ** 2
+    models, wander = len(WANDERS), np.asarray(WANDERS)
+    state, cov = np.zeros((models, 4)), np.zeros((models, 4, 4))
+    cov[:, range(4), range(4)] = np.stack([np.array([MEAN_PRIOR, w, CYCLE_PRIOR, CYCLE_PRIOR]) ** 2 for w in WANDERS])
+    fit, best = np.zeros(models), np.zeros(len(starts), np.int64)
     means, covariances, last = np.empty((len(starts), 4)), np.empty((len(starts), 4, 4)), when[0]
     dispersion, wider = np.ones(len(starts)), 1.0
     squares: list[float] = []
     for i in range(len(starts)):
-        state, cov = _predict(state, cov, when[i] - last)
+        state, cov = _predict(state, cov, wander, when[i] - last)
         last = when[i]
         if n[i] > 0:
-            state, cov, square = _update(state, cov, design[i], float(x[i]), float(n[i]))
-            squares.append(square)
+            state, cov, square, variance = _update(state, cov, design[i], float(x[i]), float(n[i]))
+            fit -= (np.log(variance) + np.minimum(square / wider, CUT**2)) / 2
+            squares.append(float(square[best[i - 1]]))
         if len(squares) % 24 == 0 and squares:
             typical = float(np.median(squares[-DISPERSION_BLOCKS:]))
             wider = max(1.0, typical / CHI_MEDIAN / TOLERANCE)
+        best[i] = np.argmax(fit)
         dispersion[i] = wider
-        means[i], covariances[i] = state, cov
-    return Filtered(ends.astype(np.int64), when, means, covariances, dispersion)
+        means[i], covariances[i] = state[best[i]], cov[best[i]]
+    return Filtered(ends.astype(np.int64), when, means, covariances, wander[best], dispersion)
 
 
-def _predict(state: Floats, cov: Floats, elapsed: float) -> tuple[Floats, Floats]:
+def _predict(state: Floats, cov: Floats, wander: Floats, elapsed: float) -> tuple[Floats, Floats]:
     keep = np.exp(-elapsed / MEMORY)
     fade = np.array([1.0, keep, 1.0, 1.0])
     moved = cov * np.outer(fade, fade)
-    moved[1, 1] += WANDER**2 * (1 - keep**2)
+    moved[:, 1, 1] += wander**2 * (1 - keep**2)
     return state * fade, moved
 
 
-def _update(state: Floats, cov: Floats, design: Floats, x: float, n: float) -> tuple[Floats, Floats, float]:
-    p = float(_expit(np.asarray(design @ state)))
-    information = n * max(p * (1 - p), 0.01)
+def _update(state: Floats, cov: Floats, design: Floats, x: float, n: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """States and covariances after a block, its squared innovations in variances, and those variances."""
+    p = _expit(state @ design)
+    information = n * np.maximum(p * (1 - p), 0.01)
     gain = cov @ design
-    variance = float(design @ gain) + 1 / information
+    variance = gain @ design + 1 / information
     innovation = (x - n * p) / information
     bound = CUT * np.sqrt(variance)
-    state = state + gain * (min(max(innovation, -bound), bound) / variance)
-    return state, cov - np.outer(gain, gain) / variance, innovation**2 / variance
+    state = state + gain * (np.clip(innovation, -bound, bound) / variance)[:, None]
+    spent = gain[:, :, None] * gain[:, None, :] / variance[:, None, None]
+    return state, cov - spent, innovation**2 / variance, variance
 
 
 @dataclass(frozen=True)
@@ -114,7 +129,8 @@ def predict(filtered: Filtered, rows: Ints, times: Floats, hour: Floats) -> tupl
     design = _design(hour)
     design[:, 1] *= keep
     mean = np.einsum("ij,ij->i", design, filtered.mean[at])
-    variance = np.einsum("ij,ijk,ik->i", design, filtered.covariance[at], design) + WANDER**2 * (1 - keep**2)
+    variance = np.einsum("ij,ijk,ik->i", design, filtered.covariance[at], design)
+    variance += filtered.wander[at] ** 2 * (1 - keep**2)
     return np.where(known, mean, np.nan), np.sqrt(np.maximum(variance, 0))
 
 

@@ -326,3 +326,34 @@ def test_strictness_multiplies_the_bound():
     for wrong in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="strictness"):
             trends.detect(times, values, strictness=wrong)
+
+
+def wandering(sd, days=30, per_hour=400, seed=0):
+    """A share whose log odds wander around .3 with this standard deviation, forgotten in a day."""
+    rng = np.random.default_rng(seed)
+    times, totals = MONDAY + np.arange(days * 96) * 900.0, rng.poisson(per_hour / 4, days * 96)
+    keep, steps = np.exp(-1 / 96), rng.normal(0, sd, days * 96)
+    walk = np.zeros(days * 96)
+    for i in range(1, len(walk)):
+        walk[i] = keep * walk[i - 1] + np.sqrt(1 - keep**2) * steps[i]
+    return times, rng.binomial(totals, 1 / (1 + np.exp(0.85 - walk))).astype(float), totals.astype(float)
+
+
+def test_how_far_a_share_wanders_is_learned(monkeypatch):
+    restless, calm = wandering(0.5), wandering(0.05)
+    found = [share.follow(t, x, n, t % DAY / HOUR).wander[-1] for t, x, n in (restless, calm)]
+    assert found == [max(share.WANDERS), min(share.WANDERS)]
+    learned = trends.detect(*restless).active.sum()
+    monkeypatch.setattr(share, "WANDERS", (0.1,))
+    assert learned < trends.detect(*restless).active.sum() / 2
+
+
+def test_a_second_surge_within_a_day_must_outweigh_the_first():
+    """Twice the same faint surge: told once after a strong one, but also a day later."""
+    times, parts, totals = shares(days=16, per_hour=200)
+    for day, hours, share_of in ((10, 6, 0.7), (10, 14, 0.46), (12, 14, 0.46)):
+        rows = rows_of(times, day, hours)
+        parts[rows] = np.round(share_of * totals[rows])
+    found = trends.detect(times, parts, totals)
+    told = [found.alert[rows_of(times, day, hours, 3)].any() for day, hours in ((10, 6), (10, 14), (12, 14))]
+    assert told == [True, False, True]

@@ -97,6 +97,21 @@ def test_cool_down_holds_the_second_alert_back_and_then_lets_it_through():
     assert active[8]
 
 
+def test_within_the_memory_another_incident_must_outweigh_the_last():
+    times = np.arange(60) * 60.0
+    rule = replace(RULE, memory=2400, doubt=1.0)
+    assert rule.needed(-np.inf) == 2.0
+    assert rule.needed(3.0) == pytest.approx(2.0 + np.log(2.0))
+    assert rule.needed(9.0) == pytest.approx(8.0, abs=0.01)
+    surprise = np.zeros(60)
+    surprise[[1, 15, 30]] = 3, 2.6, 2.8  # 2.69 is needed
+    alert, active = incidents(times, surprise, rule)
+    assert np.flatnonzero(alert).tolist() == [1, 30]
+    assert not active[15]
+    surprise[30], surprise[50] = 0, 2.1  # the memory is over
+    assert np.flatnonzero(incidents(times, surprise, rule)[0]).tolist() == [1, 50]
+
+
 def test_surprise_in_spreads_above_a_busy_days_maximum():
     days = 12
     times = np.arange(days * 24) * 3600.0
