@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from alerts import wording as w
 from alerts.read import Incident
-from alerts.values import rows, step
+from alerts.values import SHARES, rows, step
 from config.settings import Language
 from store.records import from_iso
 
@@ -55,7 +55,7 @@ def spec(
 ) -> dict[str, Any]:
     """The chart as a Vega-Lite specification; pure."""
     said = w.strings(language)["chart"]
-    share = incident.rule == "negative_surge"
+    share = incident.rule in SHARES
     data = [_row(row, zone) for row in series]
     marks = _marks(incident, series, data)
     has_band = any(row[2] is not None for row in series)

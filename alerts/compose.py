@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from alerts import wording as w
 from alerts.message import Kind, Message, Quote, Tone
 from alerts.read import Evidence, Incident
+from alerts.rules import JOY
 from alerts.safe import defang, header, http_url, line, quote
 from alerts.values import mood, values
 from config.settings import Language, Settings
@@ -134,7 +135,7 @@ def tone_of(incident: Incident) -> Tone:
         return "chance" if incident.facts.get("direction") == "down" else "risk"
     if "negative_surge" in (incident.facts.get("linked") or {}) or feeling == "negative":
         return "risk"
-    if feeling == "positive" and incident.facts.get("direction") != "down":
+    if (feeling == "positive" or incident.rule == JOY) and incident.facts.get("direction") != "down":
         return "chance"
     return "plain"
 
@@ -233,14 +234,15 @@ FACTS: dict[str, tuple[str, ...]] = {
     "community_quiet": ("communities", "members", "taken"),
     "community_sour": ("communities", "mood", "taken"),
     "emotion_surge": ("began", "now", "confidence", "words", "communities", "coverage", "taken"),
+    "positive_surge": ("began", "now", "confidence", "joy", "words", "communities", "coverage", "taken"),
 }
 
 
 def _facts(said: dict[str, Any], incident: Incident, known: dict[str, str | None], over: bool) -> list[tuple[str, str]]:
     told = []
-    known = known | (
-        {"negative_part": None} if known.get("observed_part") and incident.rule == "negative_surge" else {}
-    )
+    said_already = {"negative_surge": "negative_part", JOY: "positive_part"}.get(incident.rule)
+    if said_already and known.get("observed_part"):
+        known = known | {said_already: None}
     for name in FACTS.get(incident.rule, ("began", "confidence")):
         if over and name in ("now", "confidence", "coverage", "taken"):
             continue

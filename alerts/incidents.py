@@ -18,11 +18,12 @@ from alerts.errors import NotPossible, UnknownIncident
 from alerts.facts import as_json, facts_of, merged
 from alerts.mutes import muted_by
 from alerts.queueing import channels_for, enqueue_politely, is_threaded, refresh, release
-from alerts.rules import FORGOTTEN_AFTER, HABITS, LINK_WITHIN, graver, raised
+from alerts.rules import FORGOTTEN_AFTER, HABITS, JOY, LINK_WITHIN, graver, raised
 from config.settings import Settings
 from store.db import Store
 from store.records import Signal, from_iso, iso
 
+FIRST = {"negative_surge": 0, JOY: 1}  # what says how people feel opens before what joins it
 ChangeKind = Literal["opened", "historic", "updated", "linked", "reopened", "resolved"]
 KEPT_EVIDENCE = 20
 BATCH = 50
@@ -45,7 +46,7 @@ def apply(store: Store, settings: Settings, signals: Sequence[Signal], now: date
     """Turn what the detectors say at `now` into incidents and queued deliveries; returns what changed."""
     changes: list[Change] = []
     heard = {_key(signal) for signal in signals}
-    ordered = sorted(signals, key=lambda s: (s.rule != "negative_surge", s.began_at))
+    ordered = sorted(signals, key=lambda s: (FIRST.get(s.rule, len(FIRST)), s.began_at))
     wanted = [signal for signal in ordered if signal.rule in settings.alerts.rules]
     for start in range(0, max(len(wanted), 1), BATCH):
         with store.write() as db:
@@ -142,14 +143,17 @@ class _Writer:
         return row
 
     def _partner(self, signal: Signal) -> sqlite3.Row | None:
-        """The live incident that tells of the same event: the partner rule on its topic, both upwards, unmuted."""
-        rule = HABITS[signal.rule].partner
-        if rule is None or signal.topic is None or signal.facts.get("direction", "up") != "up":
+        """The live incident that tells of the same event: a partner rule on its topic, both upwards, unmuted."""
+        if signal.topic is None or signal.facts.get("direction", "up") != "up":
             return None
+        found = (self._together(signal.topic, rule, signal) for rule in HABITS[signal.rule].partners)
+        return next((row for row in found if row is not None), None)
+
+    def _together(self, topic: str, rule: str, signal: Signal) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self.db.execute(
             "SELECT * FROM incidents WHERE topic = ? AND rule = ? AND state <> 'resolved' AND historic = 0 "
             "AND json_extract(facts, '$.direction') IS NOT 'down' AND json_extract(facts, '$.muted') IS NOT 1",
-            (signal.topic, rule),
+            (topic, rule),
         ).fetchone()
         if row is None:
             return None
@@ -207,14 +211,15 @@ class _Writer:
         self._changed("updated", row["id"], signal, queued)
 
     def _join(self, row: sqlite3.Row, signal: Signal) -> None:
-        """The partner's signal becomes a fact of the incident that is there, which grows graver by one step."""
+        """The partner's signal becomes a fact of the incident that is there, which grows graver by one step, unless
+        it is a joy."""
         facts = json.loads(row["facts"])
         linked = dict(facts.get("linked") or {})
         first = signal.rule not in linked
         linked[signal.rule] = {k: v for k, v in facts_of(signal).items() if k != "series"}
         facts["linked"] = linked
         severity = graver(row["severity"], signal.severity)
-        severity = raised(severity) if first else severity
+        severity = raised(severity) if first and JOY not in (row["rule"], signal.rule) else severity
         self._save(row["id"], severity, facts)
         self._evidence(row["id"], signal.evidence)
         queued = 0

@@ -10,25 +10,29 @@ from datetime import timedelta
 class Habits:
     """`quiet`: this long inactive means over. `tell_end`: the end is news. `lapses`: no signal at all means inactive.
 
-    `partner`: the rule that tells of the same event, so that the later of the two joins the earlier.
+    `partners`: the rules that tell of the same event, so that the later of the two joins the earlier.
     """
 
     quiet: timedelta
     tell_end: bool = False
     lapses: bool = False
-    partner: str | None = None
+    partners: tuple[str, ...] = ()
 
 
 HABITS: dict[str, Habits] = {
-    "volume_spike": Habits(timedelta(minutes=60), tell_end=True, partner="negative_surge"),
-    "negative_surge": Habits(timedelta(minutes=90), tell_end=True, partner="volume_spike"),
+    "volume_spike": Habits(timedelta(minutes=60), tell_end=True, partners=("negative_surge", "positive_surge")),
+    "negative_surge": Habits(timedelta(minutes=90), tell_end=True, partners=("volume_spike",)),
     "viral_cascade": Habits(timedelta(hours=6), lapses=True),
     "rising_user": Habits(timedelta(hours=24), lapses=True),
     "silent_source": Habits(timedelta(minutes=15), tell_end=True),
     "community_quiet": Habits(timedelta(hours=24), lapses=True),
     "community_sour": Habits(timedelta(hours=24), lapses=True),
     "emotion_surge": Habits(timedelta(minutes=90), tell_end=True),
+    "positive_surge": Habits(timedelta(minutes=90), tell_end=True, partners=("volume_spike",)),
 }
+JOY = "positive_surge"
+"""What joins it, or what it joins, grows no graver for it."""
+
 LINK_WITHIN = timedelta(hours=6)
 """A partner's signal later than this after the incident was raised is an event of its own."""
 

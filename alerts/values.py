@@ -21,7 +21,7 @@ NEGATIVE_ABOVE = 0.4
 ENOUGH_POSTS = 8
 SAME_SHARE = 0.01
 """Counts that give another share than the rule's (another period) are not told in one sentence with it."""
-SHARES = ("negative_surge", "emotion_surge", "community_sour")
+SHARES = ("negative_surge", "emotion_surge", "positive_surge", "community_sour")
 """Rules that observe a share."""
 SOURCES = {"x": "X", "mastodon": "Mastodon"}
 
@@ -132,20 +132,31 @@ def _counts(facts: Mapping[str, Any], language: Language) -> dict[str, str | Non
 def _shares(facts: Mapping[str, Any], language: Language) -> dict[str, str | None]:
     observed = _number(facts, "observed")
     low, high = (w.percent(_number(facts, key)) for key in ("low", "high"))
-    negative, posts = _number(facts, "negative"), _number(facts, "posts")
-    part, share = None, negative_share(facts)
-    if negative is not None and posts and isinstance(facts["negative"], int):
-        part = w.strings(language)["units"]["part"].format(
-            total=w.unit(language, "posts", w.number(posts)),
-            part=w.unit(language, "posts", w.number(negative)) if language == "ja" else w.number(negative),
-        )
+    part, share = _part(facts, "negative", language), negative_share(facts)
+    glad, posts = _number(facts, "positive"), _number(facts, "posts")
+    positive = _part(facts, "positive", language)
+    own, owned = (part, share) if glad is None else (positive, glad / posts if posts else None)
     return {
         "observed_share": w.percent(observed),
         "expected_share": w.percent(_number(facts, "expected")),
         "band_share": w.span(language, low, high),
         "negative_part": part or w.percent(share),
-        "observed_part": part if share is not None and abs(share - (observed or 0)) < SAME_SHARE else None,
+        "positive_part": positive,
+        "observed_part": own if owned is not None and abs(owned - (observed or 0)) < SAME_SHARE else None,
     }
+
+
+def _part(facts: Mapping[str, Any], name: str, language: Language) -> str | None:
+    """So many of so many posts; None where it is no count."""
+    counted, posts = _number(facts, name), _number(facts, "posts")
+    if counted is None or not posts or not isinstance(facts[name], int):
+        return None
+    return str(
+        w.strings(language)["units"]["part"].format(
+            total=w.unit(language, "posts", w.number(posts)),
+            part=w.unit(language, "posts", w.number(counted)) if language == "ja" else w.number(counted),
+        )
+    )
 
 
 def _cascade(incident: Incident, language: Language) -> dict[str, str | None]:
@@ -166,12 +177,14 @@ def _cascade(incident: Incident, language: Language) -> dict[str, str | None]:
 
 def _linked(facts: Mapping[str, Any], language: Language) -> dict[str, str | None]:
     linked = facts.get("linked") or {}
-    volume, surge = linked.get("volume_spike") or {}, linked.get("negative_surge") or {}
+    volume, surge, joy = (linked.get(rule) or {} for rule in ("volume_spike", "negative_surge", "positive_surge"))
     return {
         "linked_posts": w.unit(language, "posts", w.number(_number(volume, "observed"))),
         "linked_expected_posts": w.unit(language, "posts", w.number(_whole(_number(volume, "expected")))),
         "linked_share": w.percent(_number(surge, "observed")),
         "linked_expected_share": w.percent(_number(surge, "expected")),
+        "linked_positive_share": w.percent(_number(joy, "observed")),
+        "linked_expected_positive_share": w.percent(_number(joy, "expected")),
     }
 
 

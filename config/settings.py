@@ -29,6 +29,7 @@ Rule = Literal[
     "community_quiet",
     "community_sour",
     "emotion_surge",
+    "positive_surge",
 ]
 Emotion = Literal["joy", "trust", "fear", "surprise", "sadness", "disgust", "anger", "anticipation"]
 Severity = Literal["info", "warning", "critical"]
@@ -278,8 +279,8 @@ class Alerts(Table):
     max_per_hour: int = Field(12, ge=1, description="More in one hour and channel arrive as one summary.")
     rules: tuple[Rule, ...] = Field(
         ("volume_spike", "negative_surge", "viral_cascade", "rising_user", "silent_source"),
-        description="Rules that are on. Off by default: `community_quiet` and `community_sour` (groups of ten or more) "
-        "and `emotion_surge`.",
+        description="Rules that are on. Off by default: `community_quiet` and `community_sour` (groups of ten or "
+        "more), `emotion_surge` and `positive_surge`.",
     )
     emotions: tuple[Emotion, ...] = Field(
         ("anger", "fear", "disgust"),

@@ -180,6 +180,7 @@ Rule = Literal[
     "community_quiet",
     "community_sour",
     "emotion_surge",
+    "positive_surge",
 ]
 Severity = Literal["info", "warning", "critical"]
 

@@ -158,7 +158,7 @@ def _bins(
     bins: dict[tuple[str, str], list[int]] = {}
     for row in rows:
         quarter = int(row["created_at"][14:16]) // 15
-        counts = bins.setdefault((row["network"], iso(hour + quarter * BIN)), [0] * 8)
+        counts = bins.setdefault((row["network"], iso(hour + quarter * BIN)), [0] * 9)
         counts[0] += 1
         if row["label"]:
             counts[1] += 1
@@ -167,9 +167,10 @@ def _bins(
             counts[5] += 1
             counts[6] += row["label"] is not None
             counts[7] += row["label"] == "negative"
+            counts[8] += row["label"] == "positive"
     connection.executemany(
         "INSERT INTO topic_bins (topic, network, bin_utc, posts, scored, negative, neutral, positive, suspect_posts, "
-        "suspect_scored, suspect_negative) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "suspect_scored, suspect_negative, suspect_positive) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(topic, network, at, *counts) for (network, at), counts in bins.items()],
     )
 
@@ -199,15 +200,18 @@ def _seconds(connection: sqlite3.Connection, topic: str, network: str, start: da
 class Bins:
     """A topic by 15 minutes on a whole grid, without suspects of coordination and declared bots.
 
-    `coverage` 0..1 says how much of each was observed, `left_out` how many posts by suspects and bots there were.
+    `coverage` 0..1 says how much of each was observed, `left_out` how many posts by suspects and bots there were,
+    `emotions` (those that were asked for) how many posts show it and of how many the model said.
     """
 
     times: list[datetime]
     posts: list[int]
     scored: list[int]
     negative: list[int]
+    positive: list[int]
     coverage: list[float]
     left_out: list[int] = field(default_factory=list)
+    emotions: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
 
 
 def read_bins(store: Store, topic: str, start: datetime, end: datetime, networks: Sequence[str]) -> Bins:
@@ -217,18 +221,19 @@ def read_bins(store: Store, topic: str, start: datetime, end: datetime, networks
     sums: dict[str, list[int]] = {}
     marks = ",".join("?" * len(networks))
     for row in store.query(
-        f"SELECT bin_utc, SUM(posts - suspect_posts), SUM(scored - suspect_scored), "
-        f"SUM(negative - suspect_negative), SUM(suspect_posts) FROM topic_bins "
+        "SELECT bin_utc, SUM(posts - suspect_posts), SUM(scored - suspect_scored), "
+        "SUM(negative - suspect_negative), SUM(positive - suspect_positive), SUM(suspect_posts) FROM topic_bins "
         f"WHERE topic = ? AND bin_utc >= ? AND bin_utc < ? AND network IN ({marks}) GROUP BY bin_utc",
         (topic, iso(start), iso(end), *networks),
     ):
         sums[row[0]] = list(row[1:])
     times = [start + i * BIN for i in range(count)]
-    rows = [sums.get(iso(t), [0, 0, 0, 0]) for t in times]
+    columns = zip(*(sums.get(iso(t), [0] * 5) for t in times), strict=True) if times else [()] * 5
+    posts, scored, negative, positive, left_out = map(list, columns)
     covered = [1.0] * count
     for network in networks:
         covered = [min(a, b) for a, b in zip(covered, _covered(store, topic, network, start, count), strict=True)]
-    return Bins(times, [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows], covered, [r[3] for r in rows])
+    return Bins(times, posts, scored, negative, positive, covered, left_out)
 
 
 def _covered(store: Store, topic: str, network: str, start: datetime, count: int) -> list[float]:

@@ -22,6 +22,12 @@ from store import Store
 from store.records import iso
 
 LONGEST = timedelta(days=366)
+SHARES = {
+    "negative_surge": "negative",
+    "community_sour": "negative",
+    "positive_surge": "positive",
+    "emotion_surge": "",  # named by the subject
+}
 
 
 @click.command(epilog="Example: resonance alerts replay --since 2026-10-01 --topic coffee")
@@ -134,12 +140,11 @@ def _about(r: Any) -> str:
 
 def _numbers(r: Any) -> tuple[str, str]:
     """What was observed and expected, in the rule's own unit."""
-    if r.rule == "negative_surge":
-        return f"{100 * r.observed:.0f}% negative", "-" if r.expected is None else f"{100 * r.expected:.0f}%"
+    if r.rule in SHARES:
+        name = SHARES[r.rule] or r.subject.rpartition(":")[2]
+        return f"{100 * r.observed:.0f}% {name}", "-" if r.expected is None else f"{100 * r.expected:.0f}%"
     if r.rule == "viral_cascade":
         return f"{r.observed:.0f} reshares", "-" if r.forecast is None else f"{r.forecast:.0f} in a week"
-    if r.rule == "community_sour":
-        return f"{100 * r.observed:.0f}% negative", "-" if r.expected is None else f"{100 * r.expected:.0f}%"
     if r.rule == "community_quiet":
         return f"{r.observed:.0f} regulars", "-" if r.expected is None else f"{r.expected:.0f}"
     if r.rule == "rising_user":

@@ -10,7 +10,7 @@ from resonance.pipeline.detectors.communities import community_signals
 from resonance.pipeline.detectors.people import rising_signals
 from resonance.pipeline.detectors.silence import silence_signals
 from resonance.pipeline.detectors.spread import viral_signals
-from resonance.pipeline.detectors.trend import emotion_signals, trend_signals
+from resonance.pipeline.detectors.trend import emotion_signals, rules_on, trend_signals
 from store import Store
 from store.records import Signal, iso
 
@@ -19,7 +19,8 @@ def signals(store: Store, settings: Settings, now: datetime) -> list[Signal]:
     """What every detector says at this moment."""
     found = silence_signals(store, settings, now)
     for topic in settings.topics:
-        trends, spreading = trend_signals(store, topic, now), viral_signals(store, settings, topic, now)
+        trends = trend_signals(store, topic, now, rules_on(settings))
+        spreading = viral_signals(store, settings, topic, now)
         found += trends + [s for s in spreading if not is_part_of(s, trends, store)]
         found += rising_signals(store, topic, now)
         found += community_signals(store, settings, topic, now)

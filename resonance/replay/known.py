@@ -8,6 +8,7 @@ that arrived late (the daemon was off) show that meanwhile nothing was read.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +20,18 @@ from numpy.typing import NDArray
 from resonance.pipeline.detectors.trend import HISTORY, RECENT
 from resonance.pipeline.score import current_model
 from store import Store
+from store.emotion_bins import SHOWN
 from store.records import iso
 from store.topic_hours import BIN, Bins
 
+FELT = 7  # the first column of the emotions in a topic's events
 STEP = int(BIN.total_seconds())
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _POSTS = """
-SELECT p.network, unixepoch(m.created_at) AS created, unixepoch(p.first_seen) AS seen, p.imported, p.id, s.label
+SELECT p.network, unixepoch(m.created_at) AS created, unixepoch(p.first_seen) AS seen, p.imported, p.id, s.label,
+  {emotions} AS emotions
 FROM matches m JOIN posts p ON p.id = m.post_id
 LEFT JOIN sentiments s ON s.post_id = p.id AND s.text_hash = p.text_hash AND s.model = :model AND s.version = :version
 WHERE m.topic = :topic AND m.own = 0 AND m.created_at >= :start AND m.created_at < :end
@@ -81,18 +85,22 @@ class Reading:
 
 
 class Ledger:
-    """Posts, scored and negative posts by network and 15 minutes as known at a moment that only moves on."""
+    """Posts, scored, negative and positive ones by network and 15 minutes as known at a moment that only moves on."""
 
     def __init__(self, events: Ints, networks: int, bins: int) -> None:
-        """`events` (n, 6): known at, network, bin, and what they add to posts, scored, negative; ascending."""
+        """`events` (n, 7 + 2 emotions): known at, network, bin, and what they add to each sum; ascending.
+
+        The sums are posts, scored, negative, positive, and for each emotion those that show it and those of which the
+        model said.
+        """
         self.events, self.done = events, 0
-        self.sums = np.zeros((3, networks, bins), np.int64)
+        self.sums = np.zeros((events.shape[1] - 3, networks, bins), np.int64)
 
     def advance(self, now: int) -> None:
         """Count what had become known by `now`."""
         end = int(np.searchsorted(self.events[:, 0], now, side="right"))
         part = self.events[self.done : end]
-        for row in range(3):
+        for row in range(len(self.sums)):
             np.add.at(self.sums[row], (part[:, 1], part[:, 2]), part[:, 3 + row])
         self.done = max(self.done, end)
 
@@ -108,6 +116,7 @@ class TopicHistory:
     origin: int
     imported: int  # posts for which created_at stands in
     posts: int
+    emotions: tuple[str, ...] = ()
 
     def ledger(self) -> Ledger:
         """Nothing is known yet."""
@@ -128,9 +137,10 @@ class TopicHistory:
         for i in chosen:
             read = np.clip((self.readings[i].upto(now) - begins) / STEP, 0, 1)
             covered = np.minimum(covered, np.minimum(self.coverage[i, first:last], read))
-        posts, scored, negative = (ledger.sums[k][chosen, first:last].sum(axis=0).tolist() for k in range(3))
+        posts, scored, negative, positive, *more = ledger.sums[:, chosen, first:last].sum(axis=1).tolist()
+        felt = {name: (more[2 * i], more[2 * i + 1]) for i, name in enumerate(self.emotions)}
         times = [datetime.fromtimestamp(t, UTC) for t in begins.tolist()]
-        return Bins(times, posts, scored, negative, covered.tolist())
+        return Bins(times, posts, scored, negative, positive, covered.tolist(), emotions=felt)
 
     @property
     def delay(self) -> int:
@@ -138,13 +148,15 @@ class TopicHistory:
         return max((r.delay for r in self.readings if len(r.arrivals)), default=0)
 
 
-def read_history(store: Store, topic: str, since: datetime, until: datetime) -> TopicHistory:
+def read_history(
+    store: Store, topic: str, since: datetime, until: datetime, emotions: Sequence[str] = ()
+) -> TopicHistory:
     """Everything that the trend detectors need between `since` and `until`, the weeks before included."""
     origin = seconds(since - HISTORY) // STEP * STEP
     count = (seconds(until) - origin) // STEP + 1
     model = current_model(store)
     rows = store.query(
-        _POSTS,
+        _POSTS.format(emotions="s.emotions" if emotions else "NULL"),
         {
             **{"topic": topic, "start": iso(datetime.fromtimestamp(origin, UTC)), "end": iso(until)},
             **{"model": model.name if model else "", "version": model.version if model else ""},
@@ -163,9 +175,10 @@ def read_history(store: Store, topic: str, since: datetime, until: datetime) -> 
         periods = [(int(row[1]), int(row[2])) for row in observed if row[0] == network]
         readings.append(Reading.of(periods, created, seen, imported.astype(bool)))
         coverage[i] = _covered(periods, origin, count)
-    events = _events(rows, _corrections(store), networks, origin, count)
+    events = _events(rows, _corrections(store), networks, origin, count, emotions)
     return TopicHistory(
-        networks, readings, coverage, events, origin, sum(bool(row["imported"]) for row in rows), len(rows)
+        *(networks, readings, coverage, events, origin),
+        *(sum(bool(row["imported"]) for row in rows), len(rows), tuple(emotions)),
     )
 
 
@@ -191,17 +204,31 @@ def _events(
     networks: list[str],
     origin: int,
     count: int,
+    emotions: Sequence[str],
 ) -> Ints:
     index = {network: i for i, network in enumerate(networks)}
-    events: list[tuple[int, int, int, int, int, int]] = []
-    for network, created, seen, imported, post_id, label in map(tuple, rows):
+    events: list[tuple[int, ...]] = []
+    unfelt = (0,) * (2 * len(emotions))
+    for network, created, seen, imported, post_id, label, felt in map(tuple, rows):
         place = (created - origin) // STEP
         if network not in index or not 0 <= place < count:
             continue
         known = created if imported else seen
-        events.append((known, index[network], place, 1, int(label is not None), int(label == "negative")))
+        shown = _felt(felt, emotions) if felt else unfelt
+        events.append((known, index[network], place, 1, int(label is not None), *_sides(label), *shown))
         for at, corrected in corrections.get(post_id, ()):
-            change = int(corrected == "negative") - int(label == "negative")
-            events.append((max(at, known), index[network], place, 0, int(label is None), change))
+            change = (new - old for new, old in zip(_sides(corrected), _sides(label), strict=True))
+            events.append((max(at, known), index[network], place, 0, int(label is None), *change, *unfelt))
             label = corrected
-    return np.array(sorted(events), np.int64).reshape(-1, 6)
+    return np.array(sorted(events), np.int64).reshape(-1, FELT + len(unfelt))
+
+
+def _sides(label: str | None) -> tuple[int, int]:
+    """What a post adds to the negative and to the positive ones."""
+    return int(label == "negative"), int(label == "positive")
+
+
+def _felt(said: str, emotions: Sequence[str]) -> tuple[int, ...]:
+    """For each emotion whether a post shows it, and whether the model said."""
+    values = json.loads(said)
+    return tuple(n for e in emotions for n in (int(values.get(e, 0) >= SHOWN), int(e in values)))

@@ -14,6 +14,8 @@ from config import Settings, Topic
 from resonance.pipeline.detect import is_part_of
 from resonance.pipeline.detectors import communities
 from resonance.pipeline.detectors.people import newest_run, risen, untold
+from resonance.pipeline.detectors.trend import EMOTION, rules_on
+from resonance.replay.known import FELT
 from resonance.replay.spread import SpreadReplay
 from resonance.replay.trends import TrendReplay
 from store import Store
@@ -75,7 +77,8 @@ class _Topic:
 
     def __init__(self, store: Store, settings: Settings, topic: Topic, since: datetime, until: datetime) -> None:
         self.store, self.topic = store, topic
-        self.trends = TrendReplay(store, topic, since, until)
+        emotions = settings.alerts.emotions if EMOTION in settings.alerts.rules else ()
+        self.trends = TrendReplay(store, topic, since, until, rules_on(settings), emotions)
         self.spread = SpreadReplay(store, settings, topic, since, until)
         self.risen: dict[int, list[Signal]] = {}
         self.rules = [rule for rule in communities.RULES if rule in settings.alerts.rules]
@@ -208,7 +211,9 @@ def _notes(store: Store, watched: Sequence[_Topic], begin: datetime) -> list[str
                 "their created_at stands in for the time when they were seen."
             )
         if history.posts and not history.events[:, 4].any():
-            notes.append(f"{slug}: nothing has been scored, so that no negative surge could be found.")
+            notes.append(f"{slug}: nothing has been scored, so that no surge of a share could be found.")
+        if history.emotions and not history.events[:, FELT:].any():
+            notes.append(f"{slug}: the model said nothing of emotions, so that no rise of one could be found.")
         if not history.networks:
             notes.append(f"{slug}: it is not known what was read and when, so that no trend could be judged.")
         factors = {rule: f for rule, f in topic.trends.strict.items() if f != 1}
@@ -217,6 +222,5 @@ def _notes(store: Store, watched: Sequence[_Topic], begin: datetime) -> list[str
         if first is None or from_iso(first) > begin:
             since = "there is none" if first is None else f"the first is of {first}"
             notes.append(f"{slug}: rising users need the analyses of those days; {since}.")
-    notes.append("Shares of emotions are left out.")
     notes.append("Silent sources are left out: the store keeps what was read, not when nothing came.")
     return notes

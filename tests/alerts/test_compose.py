@@ -26,6 +26,7 @@ FACTS = {
     "community_quiet": {"direction": "down", "members": 31, "communities": ["latte"]},
     "community_sour": {"direction": "up", "posts": 60, "negative": 33, "communities": ["latte"]},
     "emotion_surge": {"direction": "up", "emotion": "anger", "words": ["返金"]},
+    "positive_surge": {"direction": "up", "posts": 40, "positive": 26, "negative": 2, "mood": "positive"},
     "silent_source": {"source": "x", "reason": "429 until 12:00", "last_seen": iso(NOW - timedelta(hours=7))},
 }  # fmt: skip
 
@@ -127,6 +128,8 @@ def test_silence_is_unknown_not_zero(store):
         ("volume_spike", {"posts": 30, "negative": 1, "linked": {"negative_surge": {}}}, "risk"),
         ("negative_surge", {"direction": "down"}, "chance"),
         ("negative_surge", {"direction": "up"}, "risk"),
+        ("positive_surge", {"direction": "up"}, "chance"),
+        ("volume_spike", {"posts": 30, "negative": 6, "linked": {"positive_surge": {}}}, "plain"),
         ("silent_source", {}, "fault"),
     ],
 )
@@ -145,6 +148,16 @@ def test_what_joined_is_told_too(store):
     apply(store, config, [surge(), signal()], NOW)
     text = plain(compose(config, incident(store, 1), "opened", NOW))
     assert "The number of posts is up at the same time (48 posts; we would expect 6 posts)." in text
+
+
+@pytest.mark.parametrize(
+    ("observed", "words"),
+    [(0.65, "has risen to 65% (26 of 40 posts)."), (0.9, "has risen to 90%."), (0.9, "26 of 40 posts since it began")],
+)
+def test_a_joy_counts_the_positive_posts(store, observed, words):
+    joy = signal("positive_surge", observed=observed, expected=0.3, facts=FACTS["positive_surge"], severity="info")
+    text = plain(told(store, joy, "en"))
+    assert words in text and "egative" not in text
 
 
 def test_the_end_says_so_and_suggests_nothing(store):

@@ -12,6 +12,7 @@ import pytest
 
 from resonance.pipeline.detectors.trend import emotion_signals
 from resonance.pipeline.hours import update_hours
+from resonance.replay import replay
 from store.emotion_bins import posts_showing, read_emotion
 from store.records import Signal, iso
 from store.topic_hours import ModelKey
@@ -69,6 +70,27 @@ def test_an_emotion_that_rises_is_told_with_the_posts_that_show_it(store: Filled
     assert signal.expected == pytest.approx(0.15, abs=0.06) and signal.observed > 0.5
     assert {i for i, _ in signal.evidence} <= {i for n, i in enumerate(ids) if n % 5}
     assert any("返金" in word for word in signal.facts["words"])
+
+
+def test_the_replay_raises_it_from_what_was_known(store: Filled) -> None:
+    calm_days(store)
+    ids, now = angry_hour(store)
+    store.posts(*usual(now, now + H, 30))
+    store.observed(now, now + H)
+    given = (store.store, store.settings, store.settings.topics, END, now + H)
+    (raised,) = replay(*given).of("balanced")
+    assert (raised.rule, raised.subject) == ("emotion_surge", "kopi:anger")
+    assert raised.observed > 0.3 and END < raised.raised_at <= now + H
+    with store.store.write() as db:
+        db.executemany("UPDATE posts SET first_seen = ? WHERE id = ?", [(iso(now + 9 * H), i) for i in ids])
+    assert not replay(*given).of("high")
+    assert not any("emotions" in note for note in replay(*given).notes)
+
+
+def test_the_replay_says_that_a_model_has_no_emotions(store: Filled) -> None:
+    calm_days(store, emotions=False)
+    found = replay(store.store, store.settings, store.settings.topics, END - H, END)
+    assert not found.raised and any("nothing of emotions" in note for note in found.notes)
 
 
 def test_calm_days_are_judged_and_silent(store: Filled) -> None:

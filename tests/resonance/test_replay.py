@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from resonance.commands.alerts import alerts
 from resonance.errors import explain
 from resonance.pipeline.detect import raise_alerts
+from resonance.pipeline.detectors.trend import POSITIVE, RULES
 from resonance.pipeline.spread import follow_cascades
 from resonance.replay import SENSITIVITIES, Replayed, replay
 from resonance.replay.known import Reading, read_history, seconds
@@ -168,14 +169,21 @@ def test_the_screen_hides_nothing(store: Filled) -> None:
     """Running the detector at every step finds the same as running it only where something was near."""
     store.posts(*usual(END, END + 4 * H, 24, seed=9))
     store.posts(*burst(END + H, 60, 40, "negative"))
+    store.posts(*burst(END + 2.5 * H, 60, 60, "positive"))
+    with store.store.write() as db:
+        db.execute("UPDATE sentiments SET emotions = json_object('joy', label = 'positive', 'anger', 0.1)")
     store.observed(END, END + 4 * H)
-    both = [TrendReplay(store.store, store.topic, END, END + 4 * H, thorough=t) for t in (False, True)]
+    said_active = set()
+    given = (store.store, store.topic, END, END + 4 * H, (*RULES, POSITIVE), ("joy", "anger"))
+    both = [TrendReplay(*given, thorough=t) for t in (False, True)]
     for quarter in range(1, 16):
         moment = END + quarter * 15 * M + 5 * M
         said = [trends.at(moment, SENSITIVITIES) for trends in both]
         for name in SENSITIVITIES:
             first, second = ({(s.rule, s.subject): s.active for s in by[name]} for by in said)
             assert first == second, (moment, name)
+            said_active |= {key for key, active in first.items() if active}
+    assert {("positive_surge", "kopi"), ("emotion_surge", "kopi:joy"), ("negative_surge", "kopi")} <= said_active
 
 
 def test_how_far_a_network_had_been_read() -> None:
@@ -253,6 +261,7 @@ def test_the_command_prints_tables_json_and_notes(store: Filled) -> None:
     store.observed(END, END + 2 * H)
     span = ("--since", iso(END), "--until", iso(END + 2 * H))
     shown = command(store, *span)
+    assert "emotions" not in shown.stderr  # that rule is off
     assert shown.exit_code == 0 and "balanced: 1 incidents; by week: 1 from 08 Oct" in shown.stdout
     assert "posts an hour" in shown.stdout and "Silent sources" in shown.stderr
     rows = [json.loads(line) for line in command(store, *span, "--json").stdout.splitlines()]

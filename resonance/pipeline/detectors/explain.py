@@ -15,7 +15,7 @@ from analysis.words import rising
 from config import Topic
 from store import Store
 from store.emotion_bins import posts_showing
-from store.records import Severity, Signal, iso
+from store.records import Rule, Severity, Signal, iso
 from store.text import fold
 from store.topic_hours import BIN, Bins
 
@@ -25,6 +25,10 @@ EVIDENCE = 8
 COMPARED = 5_000  # posts of the day before with which words are compared
 SHARED = 8  # posts that make a share worth drawing
 BIG = 2.0  # times what was expected from which a surge is critical; a spike is a warning from twice that
+LABELS: dict[Rule, str] = {
+    "negative_surge": "negative",
+    "positive_surge": "positive",
+}
 ChartRow = tuple[str, float | None, float | None, float | None, float | None]
 Chart = tuple[ChartRow, ...]
 
@@ -58,11 +62,13 @@ def explained(
     now: datetime,
 ) -> Signal:
     """The signal with its evidence, facts, chart and severity. What is missing in a dip has no posts to show."""
-    negative, down = signal.rule == "negative_surge", signal.facts["direction"] == "down"
+    down = signal.facts["direction"] == "down"
     start = signal.began_at - BIN
     posts = posts_between(store, topic.slug, start, now)
     telling = _telling(store, topic, posts, signal, start, now)
     facts: dict[str, object] = {"posts": len(posts), "negative": sum(p.label == "negative" for p in posts)}
+    if signal.rule == "positive_surge":
+        facts |= {"positive": sum(p.label == "positive" for p in posts), "mood": "positive"}
     if not down:
         before = texts_between(store, topic.slug, start - timedelta(days=1), start)
         words = rising([p.text for p in telling], before)
@@ -71,7 +77,7 @@ def explained(
         facts["words"] = words
     return replace(
         signal,
-        severity=severity(signal, negative, down),
+        severity=severity(signal),
         evidence=() if down else tuple((p.id, p.weight) for p in telling[:EVIDENCE]),
         series=chart(bins, values, totals, bands),
         facts={**signal.facts, **facts},
@@ -82,8 +88,8 @@ def _telling(
     store: Store, topic: Topic, posts: list[Told], signal: Signal, start: datetime, now: datetime
 ) -> list[Told]:
     """The posts that a rule counts."""
-    if signal.rule == "negative_surge":
-        return [p for p in posts if p.label == "negative"]
+    if signal.rule in LABELS:
+        return [p for p in posts if p.label == LABELS[signal.rule]]
     if signal.rule == "emotion_surge":
         showing = posts_showing(store, topic.slug, str(signal.facts["emotion"]), start, now)
         return [p for p in posts if p.id in showing]
@@ -100,11 +106,11 @@ def about(posts: Sequence[Told], words: Sequence[str]) -> list[Told]:
     return sorted(posts, key=telling, reverse=True)
 
 
-def severity(signal: Signal, negative: bool, down: bool) -> Severity:
-    """How grave it is, by how far it goes beyond what was expected."""
-    if down:
+def severity(signal: Signal) -> Severity:
+    """How grave it is, by how far it goes beyond what was expected; a joy or a fall is not grave."""
+    if signal.facts["direction"] == "down" or signal.rule == "positive_surge":
         return "info"
-    if not negative:
+    if signal.rule != "negative_surge":
         return "warning" if signal.expected and signal.observed > 2 * BIG * signal.expected else "info"
     return "critical" if signal.expected and signal.observed > BIG * signal.expected else "warning"
 

@@ -1,4 +1,4 @@
-"""Volume spikes, dips and surges of the negative share, and of emotions, on the 15-minute sums of a topic."""
+"""Volume spikes and dips, surges of negative or positive posts or of an emotion, on the 15-minute sums of a topic."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ RECENT = timedelta(hours=1)  # a network not read for so long is left aside: the
 HOUR_ROWS, DAY_ROWS = 4, 96
 RULES: tuple[Rule, ...] = ("volume_spike", "negative_surge")
 EMOTION: Rule = "emotion_surge"
+POSITIVE: Rule = "positive_surge"
 PROVEN = 0.5  # score from which a row is beyond its bound
 FALLEN = 0.5  # of what was expected: a row below it belongs to a dip
 FALLS: frozenset[Rule] = frozenset(["volume_spike"])  # rules of which a fall is news; fewer negative posts are none
@@ -31,13 +32,14 @@ DOWN = ":down"  # a dip is another thing than a spike: in its cool-down a spike 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A judged series: `values` is the numerator; `totals` its denominator for a share."""
+    """A judged series: `values` is the numerator; `totals` its denominator for a share; `emotion`: of which."""
 
     rule: Rule
     bins: Bins
     values: Sequence[int]
     totals: Sequence[int] | None
     trends: Trends
+    emotion: str = ""
 
     @property
     def bands(self) -> Bands:
@@ -45,8 +47,13 @@ class Series:
         return Bands(self.trends.expected, self.trends.low, self.trends.high)
 
 
-def trend_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
-    """Signals for the volume (up, down) and for the negative share, active or not; none where the data says nothing."""
+def rules_on(settings: Settings) -> tuple[Rule, ...]:
+    """The rules that judge counts of posts: those that always do, and what a team has switched on."""
+    return (*RULES, POSITIVE) if POSITIVE in settings.alerts.rules else RULES
+
+
+def trend_signals(store: Store, topic: Topic, now: datetime, rules: Sequence[Rule] = RULES) -> list[Signal]:
+    """Signals for the volume (up, down) and for shares, active or not; none where the data says nothing."""
     networks = networks_now(store, topic.slug, now, RECENT)
     if not networks:
         return []
@@ -54,7 +61,7 @@ def trend_signals(store: Store, topic: Topic, now: datetime) -> list[Signal]:
     if not bins.times:
         return []
     found: list[Signal] = []
-    for rule in RULES:
+    for rule in rules:
         series = judge(topic, bins, rule, strictness(store, topic, rule))
         found += [_told(store, topic, series, s, now) if s.active else s for s in signals_of(topic, series)]
     return found
@@ -72,22 +79,24 @@ def emotion_signals(store: Store, settings: Settings, topic: Topic, now: datetim
         seen = read_emotion(store, topic.slug, emotion, bins.times, networks)
         if not any(seen.scored):
             continue
-        series = _judged(topic, bins, EMOTION, seen.posts, seen.scored, strict)
-        for s in signals_of(topic, series):
-            own = replace(s, subject=f"{topic.slug}:{emotion}", facts={**s.facts, "emotion": emotion})
-            found.append(_told(store, topic, series, own, now) if own.active else own)
+        bins.emotions[emotion] = (seen.posts, seen.scored)
+        series = judge(topic, bins, EMOTION, strict, emotion)
+        found += [_told(store, topic, series, s, now) if s.active else s for s in signals_of(topic, series)]
     return found
 
 
-def judge(topic: Topic, bins: Bins, rule: Rule, strict: float = 1.0) -> Series:
-    """The detector's answers on a topic's bins: posts for `volume_spike`, else the negative among the scored."""
-    values, totals = (bins.posts, None) if rule == "volume_spike" else (bins.negative, bins.scored)
-    return _judged(topic, bins, rule, values, totals, strict)
+def counted(bins: Bins, rule: Rule, emotion: str = "") -> tuple[Sequence[int], Sequence[int] | None]:
+    """What a rule judges: posts alone, or those of a kind among all of which the model said."""
+    if rule == "volume_spike":
+        return bins.posts, None
+    if rule == EMOTION:
+        return bins.emotions[emotion]
+    return bins.positive if rule == POSITIVE else bins.negative, bins.scored
 
 
-def _judged(
-    topic: Topic, bins: Bins, rule: Rule, values: Sequence[int], totals: Sequence[int] | None, strict: float
-) -> Series:
+def judge(topic: Topic, bins: Bins, rule: Rule, strict: float = 1.0, emotion: str = "") -> Series:
+    """The detector's answers on a topic's bins."""
+    values, totals = counted(bins, rule, emotion)
     trends = detect(
         [t.timestamp() for t in bins.times],
         values,
@@ -98,7 +107,7 @@ def _judged(
         sensitivity=topic.sensitivity,
         strictness=strict,
     )
-    return Series(rule, bins, values, totals, trends)
+    return Series(rule, bins, values, totals, trends, emotion)
 
 
 def _holidays(topic: Topic, start: datetime, end: datetime) -> frozenset[date]:
@@ -121,6 +130,11 @@ def signals_of(topic: Topic, series: Series) -> list[Signal]:
     ]
 
 
+def subject_of(topic: Topic, emotion: str = "", down: bool = False) -> str:
+    """What an incident is about: the topic, its fall, or an emotion in it."""
+    return topic.slug + (f":{emotion}" if emotion else "") + (DOWN if down else "")
+
+
 def _signal(topic: Topic, series: Series, opened: int, down: bool, active: bool) -> Signal:
     trends, last = series.trends, len(series.trends) - 1
     observed, expected, low, high = _against(series, opened, last)
@@ -129,7 +143,7 @@ def _signal(topic: Topic, series: Series, opened: int, down: bool, active: bool)
     return Signal(
         rule=series.rule,
         topic=topic.slug,
-        subject=topic.slug + (DOWN if down else ""),
+        subject=subject_of(topic, series.emotion, down),
         active=active,
         raised=bool(trends.alert[max(0, last - DAY_ROWS) : last + 1].any()),
         began_at=series.bins.times[_onset(series, opened, down)],
@@ -143,6 +157,7 @@ def _signal(topic: Topic, series: Series, opened: int, down: bool, active: bool)
             "timezone": topic.timezone,
             "coverage": round(series.bins.coverage[-1], 3),
             "surprise": round(float(trends.surprise[-1]), 2),
+            **({"emotion": series.emotion} if series.emotion else {}),
         },
         evidence_at=series.bins.times[newest] + BIN,
     )
