@@ -1,4 +1,4 @@
-"""Calibrated probabilities: one temperature per language, fitted on development data and kept beside the model."""
+"""Calibrated probabilities: a temperature and biases per language, fitted on development data, beside the model."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ Confusion = tuple[tuple[float, float, float], ...]
 class Calibration:
     """Temperatures by language; `pooled` for posts of no known language, `elsewhere` for languages without data.
 
+    `biases`: by language, what is added to the logits of the labels beforehand; other languages have none.
     `threshold`: a largest probability below it is uncertain. `confusions`: by language, counts of development posts by
     [true label][label given], both in the order negative, neutral, positive; "pooled" is their sum. `emotion_bound`:
     the probability from which on naming an emotion errs least; it is moved to 0.5.
     """
 
     temperatures: Mapping[str, float] = field(default_factory=dict)
+    biases: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     pooled: float = 1.0
     elsewhere: float = 1.0
     threshold: float = 0.5
@@ -37,7 +39,9 @@ class Calibration:
 
     def probabilities(self, logits: Floats, languages: Sequence[str]) -> Floats:
         """Logits (n, labels) and a language code each to probabilities (n, labels); rows sum to 1."""
-        return softmax(logits / np.array([self.temperature(code) for code in languages])[:, None])
+        none = (0.0,) * logits.shape[1]
+        moved = logits + np.array([self.biases.get(code, none) for code in languages]).reshape(-1, logits.shape[1])
+        return softmax(moved / np.array([self.temperature(code) for code in languages])[:, None])
 
     def emotions(self, logits: Floats) -> Floats:
         """Logits of emotions to scores between 0 and 1: an emotion is named from 0.5 on."""
@@ -64,6 +68,7 @@ def read(folder: Path) -> Calibration:
         found = json.loads(path.read_text(encoding="utf-8"))
         calibration = Calibration(
             temperatures={code: float(value) for code, value in found["temperatures"].items()},
+            biases={code: tuple(map(float, values)) for code, values in found.get("biases", {}).items()},
             pooled=float(found["pooled"]),
             elsewhere=float(found["elsewhere"]),
             threshold=float(found["threshold"]),

@@ -55,6 +55,23 @@ def overconfident(posts, scale, seed):
     return logits * scale, truth
 
 
+def test_biases_give_a_label_back_what_it_was_denied():
+    logits, truth = overconfident(4_000, 1.5, seed=2)
+    denied = logits - np.array([0.9, 0, 0])
+    found = fitting.biases(denied, truth)
+    assert sum(found) == pytest.approx(0, abs=1e-9)
+    assert found[0] - found[1] == pytest.approx(0.9, abs=0.25)
+    assert found[2] - found[1] == pytest.approx(0, abs=0.2)
+    calibration = Calibration(biases={"en": found})
+    english, other = (calibration.probabilities(denied, [code] * len(truth)).argmax(1) for code in ("en", "fr"))
+    assert (english[truth == 0] == 0).mean() > (other[truth == 0] == 0).mean() + 0.05
+    assert (english == truth).mean() > (other == truth).mean()
+
+
+def test_no_posts_have_no_probabilities():
+    assert Calibration(biases={"en": (0.1, 0, -0.1)}).probabilities(np.empty((0, 3)), []).shape == (0, 3)
+
+
 def test_emotions_are_named_from_one_half_on_where_f1_is_best():
     rng = np.random.default_rng(3)
     logits = rng.normal(-2, 1.5, (3_000, 8))

