@@ -9,6 +9,7 @@ import pytest
 
 from analysis.sentiment import LABELS, ModelError, TorchMissing, load
 from analysis.sentiment.hugging import _batches, weights_version
+from analysis.sentiment.result import EMOTIONS
 from analysis.sentiment.scorer import EMBEDDED_FOLDER
 from tests.analysis import tiny_onnx
 
@@ -46,19 +47,37 @@ def test_plain_moods_are_read(embedded, text, label):
     assert embedded.score([text])[0].label == label
 
 
+@pytest.mark.parametrize(
+    ("text", "emotion"),
+    [
+        ("ふざけるな。もう三回目だぞ、電話もつながらない", "anger"),
+        ("楽しかった！家族みんな大満足でした", "joy"),
+        ("閉店は本当に悲しい。寂しくなるなあ", "sadness"),
+        ("I'm furious, they charged me twice and hung up on me", "anger"),
+        ("Can't wait for the launch next week!", "anticipation"),
+        ("So happy with my new headphones 😍", "joy"),
+    ],
+)
+def test_plain_emotions_are_felt(embedded, text, emotion):
+    (mood,) = embedded.score([text])
+    assert max(mood.emotions, key=mood.emotions.get) == emotion
+
+
 def test_probabilities_sum_to_one_and_the_label_is_their_largest(embedded):
     for mood in embedded.score([*EXTREMES, "ok", "最高", "not bad at all"]):
         three = [mood.negative, mood.neutral, mood.positive]
         assert sum(three) == pytest.approx(1, abs=1e-9)
         assert all(0 <= p <= 1 for p in three)
         assert mood.label == LABELS[int(np.argmax(three))] or mood.uncertain
-        assert mood.emotions is None
+        assert mood.emotions is None or set(mood.emotions) == set(EMOTIONS)
+        assert all(0 <= p <= 1 for p in (mood.emotions or {}).values())
 
 
 def test_a_text_that_says_nothing_is_uncertain_and_neutral(embedded):
     for text in ["", " \n", "ᚠᚢᚦᚨᚱᚲ"]:
         (mood,) = embedded.score([text])
         assert (mood.label, mood.uncertain, mood.neutral) == ("neutral", True, pytest.approx(1 / 3))
+        assert mood.emotions is None
 
 
 def test_a_score_does_not_depend_on_its_neighbours(embedded):

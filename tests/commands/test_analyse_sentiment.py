@@ -54,7 +54,8 @@ def test_the_embedded_model_answers_without_network_or_chatter(tmp_path):
     assert (second["id"], second["label"], second["lang"]) == ("二", "negative", "ja")
     assert first["model"].startswith("embedded@")
     assert first["negative"] + first["neutral"] + first["positive"] == pytest.approx(1, abs=1e-5)
-    assert "emotions" not in first
+    assert max(first["emotions"], key=first["emotions"].get) in {"joy", "trust"}
+    assert second["emotions"]["anger"] > second["emotions"]["joy"]
 
 
 def test_ids_are_echoed_with_their_type_and_in_order(run, tmp_path):
