@@ -77,6 +77,7 @@ def detect_matrix(matrix: Any, *, seed: int = 0) -> tuple[IntArray, IntArray]:
 def _component(matrix: Any, seed: int) -> tuple[IntArray, IntArray]:
     """Coarse and fine groups of one connected component."""
     core, leader = _core(matrix)
+    core = core[np.argsort(-np.diff(matrix.indptr)[core], kind="stable")]  # what is used most lies together
     inner = matrix[core][:, core].tocsr()
     if len(core) < 8:
         return np.zeros(matrix.shape[0], np.int64), np.zeros(matrix.shape[0], np.int64)
@@ -145,10 +146,11 @@ def _core(matrix: Any) -> tuple[IntArray, IntArray]:
 
 def _connected(matrix: Any, label: IntArray) -> IntArray:
     """Labels after every group that is not connected was split into its components."""
-    links = matrix.tocoo()
-    same = (label[links.row] == label[links.col]) & (label[links.row] != NONE)
-    inside = type(links)((links.data[same], (links.row[same], links.col[same])), shape=matrix.shape).tocsr()
-    _, part = connected_components(inside, directed=False)
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    same = (label[row] == label[matrix.indices]) & (label[row] != NONE)
+    begins = np.concatenate([[0], np.cumsum(same)])[matrix.indptr].astype(np.int32)
+    inside = type(matrix)((matrix.data[same], matrix.indices[same], begins), shape=matrix.shape)
+    _, part = connected_components(inside, connection="strong")  # links go both ways; faster than for one way
     return np.where(label == NONE, NONE, part)
 
 

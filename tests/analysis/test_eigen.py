@@ -52,10 +52,10 @@ def test_values_above_a_threshold_are_all_found(seed: int) -> None:
     assert int((values > above).sum()) == 6
 
 
-def test_a_full_block_above_the_threshold_is_told_by_its_width() -> None:
+def test_more_above_the_threshold_than_wanted_are_told() -> None:
     normal = eigen.normalised(planted(12, 40, 0.4, 0.02, 0), 5.0)
     values, _ = eigen.largest(normal, 4, above=0.25)
-    assert (values > 0.25).all() and len(values) == 4 + eigen.GUARD
+    assert (values > 0.25).sum() > 4 and len(values) == 4 + eigen.GUARD
 
 
 def test_near_vectors_lead_to_the_same_values() -> None:
