@@ -1,10 +1,10 @@
 """The largest eigenpairs of a large sparse symmetric matrix, by block Lanczos.
 
-ARPACK waits for the last of its values, which lie in the dense bulk of the spectrum and tell nothing. Here a small block
-is multiplied again and again, in single precision, everything so far kept orthogonal, until the question is answered
-(Golub and Underwood 1977; restarts keep the best vectors: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000). A block
-finds as many of some nearly equal eigenvalues as it is wide and then looks settled, so a fresh random block is sent
-after it until one brings nothing new.
+ARPACK waits for the last of its values, which lie in the dense bulk of the spectrum and tell nothing. Here a small
+block is multiplied again and again, in single precision, everything so far kept orthogonal, until the question is
+answered (Golub and Underwood 1977; restarts keep the best vectors: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000).
+A block finds as many of some nearly equal eigenvalues as it is wide and then looks settled, so a fresh random block is
+sent after it until one brings nothing new.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ CHECK = 2  # multiplications between two looks at the values
 PROOF = 6  # multiplications of a fresh block that bring nothing new: then there is nothing
 AHEAD = 2  # looks for which a value below a threshold may go on rising as it did, and stay below
 LOOKS = 300
+EVEN = 0.1  # share of the longest direction from which the others are orthonormal after one step
 LEAST = 1e-3  # length from which a new direction is one
 
 
@@ -54,7 +55,7 @@ def largest(
     tolerance : largest residual of a value that has to converge, as a share of the first value.
     first : vectors (n, any) whose span is a good beginning.
     """
-    space = _Space(matrix, 4 * (wanted + GUARD) + 8 * WIDTH)
+    space = _Space(matrix, 2 * (wanted + GUARD) + 8 * WIDTH)
     space.follow(space.fresh() if first is None else first)
     known, before = -1, np.zeros(0)
     for _ in range(LOOKS):
@@ -70,7 +71,7 @@ def largest(
                 space.follow(space.fresh())
         before = values
         space.make_room(wanted + GUARD, values, turn)
-    keep = min(wanted + GUARD, len(values))
+    keep = min(min(wanted, found) + GUARD, len(values))
     return values[:keep], space.vectors(turn[:, :keep])
 
 
@@ -78,9 +79,11 @@ def _settled(
     values: FloatArray, residuals: FloatArray, before: FloatArray, found: int, above: float | None, tolerance: float
 ) -> bool:
     """Whether the first `found` values have converged, and the next does not look as if it would rise above `above`."""
-    if len(values) <= found or len(before) <= found or residuals[:found].max() > tolerance * values[0]:
+    if len(values) <= found or residuals[:found].max() > tolerance * values[0]:
         return False
-    return above is None or values[found] + AHEAD * (values[found] - before[found]) < above
+    if above is None:
+        return True
+    return len(before) > found and values[found] + AHEAD * (values[found] - before[found]) < above
 
 
 class _Space:
@@ -105,15 +108,14 @@ class _Space:
         self.block, _ = self._orthonormal(block - self._within(block))
 
     def look(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Some multiplications on: best eigenvalues, descending, their vectors in the basis, lengths of the residuals."""
+        """Multiply; then the best eigenvalues, descending, their vectors in the basis, and the lengths of residuals."""
+        self.full = self.used + self.block.shape[1] > len(self.basis)
         for _ in range(CHECK):
-            self.full = self.used + self.block.shape[1] > len(self.basis)
-            if self.full:
-                break
-            beside = self._multiply()
+            if self.used + self.block.shape[1] <= len(self.basis):
+                self.beside = self._multiply()
         values, turn = np.linalg.eigh(self.inner[: self.used, : self.used])
         values, turn = values[::-1].copy(), turn[:, ::-1]
-        return values, turn, np.linalg.norm(beside @ turn[self.used - beside.shape[1] :], axis=0)
+        return values, turn, np.linalg.norm(self.beside @ turn[self.used - self.beside.shape[1] :], axis=0)
 
     def _multiply(self) -> FloatArray:
         begin, end = self.used, self.used + self.block.shape[1]
@@ -145,13 +147,16 @@ class _Space:
         if none.any():
             block[:, none] = self.fresh(int(none.sum()))
             block -= self._within(block)
+        beside = length[:, None] * turn.T
+        if not none.any() and length[0] > EVEN * length[-1]:
+            return block, beside
         values, second = np.linalg.eigh((block.T @ block).astype(float))
         second = (second / np.sqrt(np.maximum(values, 1e-12))) @ second.T
-        return block @ second.astype(np.float32), length[:, None] * turn.T
+        return block @ second.astype(np.float32), beside
 
     def make_room(self, keep: int, values: FloatArray, turn: FloatArray) -> None:
-        """Restart from the best vectors where the next multiplications would not fit."""
-        if self.used + CHECK * self.block.shape[1] <= len(self.basis) or len(self.basis) == self.size:
+        """Restart from the best vectors where the next multiplication would not fit."""
+        if self.used + self.block.shape[1] <= len(self.basis) or len(self.basis) == self.size:
             return
         self.basis[:keep] = self.vectors(turn[:, :keep]).T
         self.inner[:keep, :keep] = np.diag(values[:keep])

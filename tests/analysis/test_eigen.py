@@ -58,6 +58,22 @@ def test_more_above_the_threshold_than_wanted_are_told() -> None:
     assert (values > 0.25).sum() > 4 and len(values) == 4 + eigen.GUARD
 
 
+def test_many_equal_eigenvalues_are_all_counted() -> None:
+    """A hub with twenty equal cliques: a block that is narrower than that sees only some of them at first."""
+    graph = nx.Graph((0, 1 + 15 * i) for i in range(20))
+    for i in range(20):
+        graph.update(nx.complete_graph(range(1 + 15 * i, 16 + 15 * i)))
+    matrix = sparse.csr_matrix(nx.to_scipy_sparse_array(graph, format="csr", dtype=np.dtype(float)))
+    assert spectral.count_groups(matrix) == 20
+
+
+def test_a_small_space_is_restarted_until_it_knows() -> None:
+    normal = eigen.normalised(planted(1, 900, 0.02, 0.0, 0), 5.0)
+    truth = np.linalg.eigvalsh(normal.toarray().astype(float))[::-1]
+    values, _ = eigen.largest(normal, 3, tolerance=1e-3)
+    assert values[:3] == pytest.approx(truth[:3], abs=1e-3)
+
+
 def test_near_vectors_lead_to_the_same_values() -> None:
     normal = eigen.normalised(planted(5, 60, 0.3, 0.03, 2), 5.0)
     cold, vectors = eigen.largest(normal, 5, tolerance=1e-4)
