@@ -11,10 +11,11 @@ from analysis.communities.spectral import degrees
 from analysis.graph import IntArray
 
 ROUNDS = 20
+FEW = 10_000  # nodes of which one that still moves is not worth another round
 
 
 def refine(matrix: Any, label: IntArray, groups: int) -> IntArray:
-    """Groups after every node went where the block model makes its links likeliest, until none moves.
+    """Groups after every node went where the block model makes its links likeliest, until hardly any moves.
 
     Half of the nodes move at a time, in turn, so that neighbours do not swap for ever. Poisson likelihood with one
     rate within groups and one between (the planted partition form: Newman, Phys. Rev. E 94, 2016).
@@ -42,7 +43,7 @@ def refine(matrix: Any, label: IntArray, groups: int) -> IntArray:
         gained = gain[place, best] - gain[place, label[half]]
         leaves = gained > 1e-5 * np.abs(gain[place, best]) + 1e-9
         moving, new = half[leaves], best[leaves]
-        if not len(moving) and turn > 0:
+        if len(moving) * FEW <= len(half) and turn > 0:
             break
         _move(matrix, ties, moving, label[moving], new)
         label[moving] = new

@@ -77,6 +77,7 @@ def detect_matrix(matrix: Any, *, seed: int = 0) -> tuple[IntArray, IntArray]:
 def _component(matrix: Any, seed: int) -> tuple[IntArray, IntArray]:
     """Coarse and fine groups of one connected component."""
     core, leader = _core(matrix)
+    core = core[np.argsort(-np.diff(matrix.indptr)[core], kind="stable")]  # what is used most lies together
     inner = matrix[core][:, core].tocsr()
     if len(core) < 8:
         return np.zeros(matrix.shape[0], np.int64), np.zeros(matrix.shape[0], np.int64)
@@ -119,23 +120,22 @@ def _within(inner: Any, upper: IntArray, seed: int) -> IntArray:
 
 
 def _core(matrix: Any) -> tuple[IntArray, IntArray]:
-    """Nodes left when nodes with one link are taken away again and again, and the one that each node hangs on."""
-    size = matrix.shape[0]
-    leader, alive = np.arange(size), np.ones(size, bool)
-    while True:
-        kept = np.flatnonzero(alive)
-        inner = matrix[kept][:, kept].tocsr()
-        degree = np.diff(inner.indptr)
-        leaves = degree == 1
-        if not leaves.any() or len(kept) <= 2:
-            break
-        nodes = kept[leaves]
-        leader[nodes] = kept[inner.indices[inner.indptr[:-1][leaves]]]
-        alive[nodes] = False
-        if not alive.any():
-            alive[nodes[0]] = True
-            leader[nodes[0]] = nodes[0]
-            break
+    """Nodes left when nodes with one link are taken away again and again, and the one that each hangs on.
+
+    The graph is connected.
+    """
+    size, degree = matrix.shape[0], np.diff(matrix.indptr).astype(np.int64)
+    around = np.bincount(np.repeat(np.arange(size), degree), matrix.indices, minlength=size).astype(np.int64)
+    leader, alive, left = np.arange(size), np.ones(size, bool), size
+    leaves = np.flatnonzero(degree == 1)
+    while len(leaves) and left > 2:
+        alive[leaves], left = False, left - len(leaves)
+        near = leader[leaves] = around[leaves]  # the sum of the only neighbour left
+        degree[leaves] = 0
+        np.subtract.at(degree, near, 1)
+        np.subtract.at(around, near, leaves)
+        leaves = np.unique(near)
+        leaves = leaves[degree[leaves] == 1]
     while True:
         further = leader[leader]
         if (further == leader).all():
@@ -145,10 +145,11 @@ def _core(matrix: Any) -> tuple[IntArray, IntArray]:
 
 def _connected(matrix: Any, label: IntArray) -> IntArray:
     """Labels after every group that is not connected was split into its components."""
-    links = matrix.tocoo()
-    same = (label[links.row] == label[links.col]) & (label[links.row] != NONE)
-    inside = type(links)((links.data[same], (links.row[same], links.col[same])), shape=matrix.shape).tocsr()
-    _, part = connected_components(inside, directed=False)
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    same = (label[row] == label[matrix.indices]) & (label[row] != NONE)
+    begins = np.concatenate([[0], np.cumsum(same)])[matrix.indptr].astype(np.int32)
+    inside = type(matrix)((matrix.data[same], matrix.indices[same], begins), shape=matrix.shape)
+    _, part = connected_components(inside, connection="strong")  # links go both ways; faster than for one way
     return np.where(label == NONE, NONE, part)
 
 

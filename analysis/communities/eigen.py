@@ -1,8 +1,10 @@
-"""The largest eigenpairs of a large sparse symmetric matrix, by blocks.
+"""The largest eigenpairs of a large sparse symmetric matrix, by block Lanczos.
 
-Lanczos multiplies by one vector at a time and waits for the last of its values, which lie in the dense bulk of the
-spectrum and tell nothing. A block under a Chebyshev filter multiplies by many at once, in single precision, and stops
-as soon as the question is answered (Zhou, Saad, Tiago and Chelikowsky, J. Comput. Phys. 219, 2006).
+ARPACK waits for the last of its values, which lie in the dense bulk of the spectrum and tell nothing. Here a small
+block is multiplied again and again, in single precision, everything so far kept orthogonal, until the question is
+answered (Golub and Underwood 1977; restarts keep the best vectors: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000).
+A block finds as many of some nearly equal eigenvalues as it is wide and then looks settled, so a fresh random block is
+sent after it until one brings nothing new.
 """
 
 from __future__ import annotations
@@ -12,16 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from analysis.graph import FloatArray
 
 Block = NDArray[np.float32]
 
 GUARD = 4  # vectors beside the wanted ones; they take up what is next in the spectrum
-DEGREE = 8  # of the filter: multiplications between two orthonormalisations
-ROUNDS = 30
-ROWS = 16_384  # summed at once in double precision
+WIDTH = 4  # vectors of a fresh block
+CHECK = 2  # multiplications between two looks at the values
+PROOF = 6  # multiplications of a fresh block that bring nothing new: then there is nothing
+AHEAD = 2  # looks for which a value below a threshold may go on rising as it did, and stay below
+LOOKS = 300
+EVEN = 0.1  # share of the longest direction from which the others are orthonormal after one step
+LEAST = 1e-3  # length from which a new direction is one
 
 
 def normalised(matrix: Any, regularise: float) -> Any:
@@ -32,18 +37,9 @@ def normalised(matrix: Any, regularise: float) -> Any:
     return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def start(size: int, width: int) -> Block:
+def start(size: int, width: int, seed: int = 0) -> Block:
     """A fixed random block, so that answers do not vary between runs."""
-    block = np.random.default_rng(0).standard_normal((width, size), dtype=np.float32)
-    return np.asfortranarray(block.T)
-
-
-def times(matrix: Any, block: Block) -> Block:
-    """matrix @ block, a column after the other: a column stays in the processor's cache, a block does not."""
-    result = np.empty(block.shape, np.float32, order="F")
-    for column in range(block.shape[1]):
-        result[:, column] = matrix @ block[:, column]
-    return result
+    return np.random.default_rng(seed).standard_normal((size, width), dtype=np.float32)
 
 
 def largest(
@@ -55,87 +51,118 @@ def largest(
     ----------
     matrix : symmetric CSR matrix (n, n) of float32, n > 8, with eigenvalues in [-1, 1].
     wanted : how many have to converge; the rest are lower bounds.
-    above : all above this have to converge instead, unless all w are above it.
-    tolerance : largest residual of a value that has to converge.
-    first : vectors (n, any) to begin with.
+    above : all above this have to converge instead, unless more than `wanted` are above it.
+    tolerance : largest residual of a value that has to converge, as a share of the first value.
+    first : vectors (n, any) whose span is a good beginning.
     """
-    width = min(wanted + GUARD, matrix.shape[0] - 1)
-    block = start(matrix.shape[0], width)
-    if first is not None:
-        block[:, : first.shape[1]] = first[:, :width]
-    low, found = _lowest(matrix), -1
-    values, vectors, residuals = _ritz(matrix, block)
-    for _ in range(ROUNDS):
-        high = max(values[-1], min(values[0] - 0.1 * (values[0] - low), -1.0 if above is None else above))
-        values, vectors, residuals = _ritz(matrix, _filtered(matrix, vectors, low, high, values[0]))
-        last, found = found, wanted if above is None else int((values > above).sum())
-        settled = above is None or found == last
-        if found == width or (settled and (residuals[:found] < tolerance).all()):
+    space = _Space(matrix, 2 * (wanted + GUARD) + 8 * WIDTH)
+    space.follow(space.fresh() if first is None else first)
+    known, before = -1, np.zeros(0)
+    for _ in range(LOOKS):
+        values, turn, residuals = space.look()
+        found = wanted if above is None else int((values > above).sum())
+        if space.full or found > wanted:
             break
-    return values, vectors
+        if _settled(values, residuals, before, max(found, 1), above, tolerance):
+            if above is None or (found == known and space.since >= PROOF):
+                break
+            if found != known:
+                known = found
+                space.follow(space.fresh())
+        before = values
+        space.make_room(wanted + GUARD, values, turn)
+    keep = min(min(wanted, found) + GUARD, len(values))
+    return values[:keep], space.vectors(turn[:, :keep])
 
 
-def _lowest(matrix: Any) -> float:
-    """About the smallest eigenvalue, or a little less; -1 where it does not converge."""
-    begin = start(matrix.shape[0], 1)[:, 0]
-    try:
-        value = eigsh(matrix, k=1, which="SA", tol=0.1, ncv=12, maxiter=10, v0=begin, return_eigenvectors=False)[0]
-    except ArpackNoConvergence:
-        return -1.0
-    return float(value) * 1.05
+def _settled(
+    values: FloatArray, residuals: FloatArray, before: FloatArray, found: int, above: float | None, tolerance: float
+) -> bool:
+    """Whether the first `found` values have converged, and the next does not look as if it would rise above `above`."""
+    if len(values) <= found or residuals[:found].max() > tolerance * values[0]:
+        return False
+    if above is None:
+        return True
+    return len(before) > found and values[found] + AHEAD * (values[found] - before[found]) < above
 
 
-def _filtered(matrix: Any, block: Block, low: float, high: float, top: float) -> Block:
-    """The block with what lies between low and high damped: a Chebyshev polynomial of the matrix, about 1 at top."""
-    middle, half = (high + low) / 2, (high - low) / 2
-    first = ratio = half / (top - middle)
-    before, now = block, times(matrix, block)
-    now -= np.float32(middle) * block
-    now *= np.float32(ratio / half)
-    for _ in range(DEGREE - 1):
-        following = 1 / (2 / first - ratio)
-        later = times(matrix, now)
-        later -= np.float32(middle) * now
-        later *= np.float32(2 * following / half)
-        before *= np.float32(ratio * following)
-        later -= before
-        before, now, ratio = now, later, following
-    return now
+class _Space:
+    """A Krylov space: an orthonormal basis (rows), the matrix within it, and the block that comes next."""
 
+    def __init__(self, matrix: Any, room: int) -> None:
+        """Empty, with room for some vectors."""
+        self.matrix, self.size = matrix, matrix.shape[0]
+        self.basis = np.empty((min(room, self.size), self.size), np.float32)
+        self.inner = np.zeros((len(self.basis), len(self.basis)))
+        self.used = self.since = self.drawn = 0
+        self.full = False
 
-def _orthonormal(block: Block) -> Block:
-    """The span of a block, orthonormalised by its singular vectors (Stathopoulos and Wu, SISC 23, 2002)."""
-    for _ in range(2):
-        products = _products(block, block)
-        scale = 1 / np.sqrt(np.maximum(np.diag(products), 1e-300))
-        values, turn = np.linalg.eigh(products * scale[:, None] * scale[None, :])
-        turn = scale[:, None] * turn / np.sqrt(np.maximum(values, 1e-12 * values[-1]))
-        block = _turned(block, turn)
-    return block
+    def fresh(self, width: int = WIDTH) -> Block:
+        """Random vectors of about length one."""
+        self.drawn += 1
+        return start(self.size, width, self.drawn) / np.float32(np.sqrt(self.size))
 
+    def follow(self, block: Block) -> None:
+        """Go on with a block instead of what comes next."""
+        self.since = 0
+        self.block, _ = self._orthonormal(block - self._within(block))
 
-def _turned(block: Block, turn: FloatArray) -> Block:
-    """block @ turn with its columns in one piece."""
-    result: Block = (turn.T.astype(np.float32) @ block.T).T
-    return result
+    def look(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Multiply; then the best eigenvalues, descending, their vectors in the basis, and the lengths of residuals."""
+        self.full = self.used + self.block.shape[1] > len(self.basis)
+        for _ in range(CHECK):
+            if self.used + self.block.shape[1] <= len(self.basis):
+                self.beside = self._multiply()
+        values, turn = np.linalg.eigh(self.inner[: self.used, : self.used])
+        values, turn = values[::-1].copy(), turn[:, ::-1]
+        return values, turn, np.linalg.norm(self.beside @ turn[self.used - self.beside.shape[1] :], axis=0)
 
+    def _multiply(self) -> FloatArray:
+        begin, end = self.used, self.used + self.block.shape[1]
+        self.basis[begin:end] = self.block.T
+        self.used, self.since = end, self.since + 1
+        image = self.matrix @ self.block
+        inner = self.basis[:end] @ image
+        self.inner[:end, begin:end] = inner
+        self.inner[begin:end, :end] = inner.T
+        image -= self.basis[:end].T @ inner
+        self.block, beside = self._orthonormal(image)
+        return beside
 
-def _products(a: Block, b: Block) -> FloatArray:
-    """a.T @ b, summed in double precision."""
-    total = np.zeros((a.shape[1], b.shape[1]))
-    for begin in range(0, len(a), ROWS):
-        total += a[begin : begin + ROWS].T.astype(float) @ b[begin : begin + ROWS].astype(float)
-    return total
+    def _within(self, block: Block) -> Block:
+        """The part of a block that lies in the space."""
+        basis = self.basis[: self.used]
+        part: Block = basis.T @ (basis @ block)
+        return part
 
+    def _orthonormal(self, block: Block) -> tuple[Block, FloatArray]:
+        """The span of a block, orthonormalised by its singular vectors, and the block in it.
 
-def _ritz(matrix: Any, block: Block) -> tuple[FloatArray, Block, FloatArray]:
-    """Best eigenvalues within the span of a block, descending, their vectors, and the lengths of the residuals."""
-    basis = _orthonormal(block)
-    image = times(matrix, basis)
-    inner = _products(basis, image)
-    values, turn = np.linalg.eigh((inner + inner.T) / 2)
-    values, turn = values[::-1].copy(), turn[:, ::-1]
-    vectors = _turned(basis, turn)
-    rest = _turned(image, turn)
-    rest -= vectors * values.astype(np.float32)
-    return values, vectors, np.linalg.norm(rest, axis=0).astype(float)
+        Directions that vanish become random ones (Stathopoulos and Wu, SISC 23, 2002).
+        """
+        values, turn = np.linalg.eigh((block.T @ block).astype(float))
+        length = np.sqrt(np.maximum(values, 0))
+        none = length < LEAST * (1 if self.used else length[-1])
+        block = block @ (turn / np.where(none, 1, length)).astype(np.float32)
+        if none.any():
+            block[:, none] = self.fresh(int(none.sum()))
+            block -= self._within(block)
+        beside = length[:, None] * turn.T
+        if not none.any() and length[0] > EVEN * length[-1]:
+            return block, beside
+        values, second = np.linalg.eigh((block.T @ block).astype(float))
+        second = (second / np.sqrt(np.maximum(values, 1e-12))) @ second.T
+        return block @ second.astype(np.float32), beside
+
+    def make_room(self, keep: int, values: FloatArray, turn: FloatArray) -> None:
+        """Restart from the best vectors where the next multiplication would not fit."""
+        if self.used + self.block.shape[1] <= len(self.basis) or len(self.basis) == self.size:
+            return
+        self.basis[:keep] = self.vectors(turn[:, :keep]).T
+        self.inner[:keep, :keep] = np.diag(values[:keep])
+        self.used = keep
+
+    def vectors(self, turn: FloatArray) -> Block:
+        """Vectors of the basis turned."""
+        result: Block = (turn.T.astype(np.float32) @ self.basis[: self.used]).T
+        return result

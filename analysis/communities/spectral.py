@@ -12,8 +12,8 @@ from analysis.graph import FloatArray, IntArray
 
 MOST = 64  # groups looked for at one level
 DENSE = 150  # nodes up to which all eigenvalues are computed at once
-FIRST = 8  # eigenvalues looked at first
-SAMPLE = 20_000  # points from which the centres of groups are found
+SAMPLE = 5_000  # points from which the centres of groups are found
+STEPS = 6  # of k-means until its starts are compared
 
 
 def degrees(matrix: Any) -> FloatArray:
@@ -38,13 +38,10 @@ def standing_out(links: Any, most: int = MOST) -> tuple[int, FloatArray]:
     if size < 4 or not degree.any():
         return 1, np.ones((size, 1))
     square = max(float((degree**2).sum() / degree.sum()) - 1, 1.0)
-    threshold, wanted, vectors = 1 / np.sqrt(square), FIRST, None
-    while True:
-        values, vectors = leading(links, wanted, regularise=square - 1, above=threshold, first=vectors)
-        groups = int((values > threshold).sum())
-        if groups < len(values) or len(values) > most or len(values) >= size - 1:
-            return int(np.clip(groups, 1, most)), vectors
-        wanted *= 3
+    threshold = 1 / np.sqrt(square)
+    values, vectors = leading(links, most, regularise=square - 1, above=threshold)
+    groups = int((values > threshold).sum())
+    return int(np.clip(groups, 1, most)), vectors[:, : groups + 1]
 
 
 def count_groups(links: Any, most: int = MOST) -> int:
@@ -58,7 +55,7 @@ def leading(
     *,
     regularise: float | None = None,
     above: float | None = None,
-    tolerance: float = 1e-2,
+    tolerance: float = 2e-2,
     first: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Largest eigenvalues of the regularised normalised adjacency and their vectors: `dimensions`, and some more.
@@ -95,46 +92,50 @@ def directions(vectors: FloatArray) -> FloatArray:
     return result
 
 
-def k_means(points: FloatArray, groups: int, seed: int, tries: int = 10) -> IntArray:
-    """Groups (n,) of points by k-means with k-means++ starts (Arthur and Vassilvitskii, 2007), the best of `tries`.
+def k_means(points: FloatArray, groups: int, seed: int, tries: int = 8) -> IntArray:
+    """Groups (n,) of points by k-means with greedy k-means++ starts (Arthur and Vassilvitskii, 2007).
 
-    Of more than SAMPLE points a random sample finds the centres.
+    Of more than SAMPLE points a random sample finds the centres. The best of `tries` starts after STEPS steps goes on.
     """
     rng = np.random.default_rng(seed)
+    points = points.astype(np.float32)
     some = points if len(points) <= SAMPLE else points[np.sort(rng.choice(len(points), SAMPLE, replace=False))]
-    best, found = np.inf, some[:groups]
-    for _ in range(tries):
-        cost, centres = _one_try(some, _spread(some, groups, rng))
-        if cost < best - 1e-9:
-            best, found = cost, centres
-    return np.asarray(_distances(points, found).argmin(axis=1), np.int64)
+    starts = [_moved(some, _spread(some, groups, rng), STEPS) for _ in range(tries)]
+    best = min(range(tries), key=lambda i: float(_distances(some, starts[i]).min(axis=1).sum(dtype=float)))
+    centres = _moved(some, starts[best], 50)
+    return np.asarray(_distances(points, centres).argmin(axis=1), np.int64)
 
 
-def _one_try(points: FloatArray, centres: FloatArray) -> tuple[float, FloatArray]:
-    """Lloyd's iterations: the summed squared distances at the end, and the centres."""
+def _moved(points: FloatArray, centres: FloatArray, steps: int) -> FloatArray:
+    """The centres after some of Lloyd's steps, fewer if they stay where they are."""
     size, groups = len(points), len(centres)
-    for _ in range(50):
+    for _ in range(steps):
         label = _distances(points, centres).argmin(axis=1)
-        ends = sparse.csr_matrix((np.ones(size), label, np.arange(size + 1)), (size, groups))
+        ends = sparse.csr_matrix((np.ones(size, np.float32), label, np.arange(size + 1)), (size, groups))
         sums, counts = np.asarray(ends.T @ points), np.bincount(label, minlength=groups)[:, None]
-        moved = np.where(counts > 0, sums / np.maximum(counts, 1), centres)
+        moved = np.where(counts > 0, sums / np.maximum(counts, 1), centres).astype(points.dtype)
         if np.allclose(moved, centres, atol=1e-6):
             break
         centres = moved
-    return float(_distances(points, centres).min(axis=1).sum()), centres
+    return centres
 
 
 def _distances(points: FloatArray, centres: FloatArray) -> FloatArray:
-    squared: FloatArray = (points**2).sum(1)[:, None] - 2 * points @ centres.T + (centres**2).sum(1)[None, :]
-    return np.maximum(squared, 0)
+    """Squared distances (n, groups), less the squared length of each point."""
+    table: FloatArray = points @ (-2 * centres.T)
+    table += (centres**2).sum(1)
+    return table
 
 
 def _spread(points: FloatArray, groups: int, rng: np.random.Generator) -> FloatArray:
-    chosen = [points[rng.integers(len(points))]]
-    near = ((points - chosen[0]) ** 2).sum(1)
+    """Centres to begin with: of some points, drawn by their squared distance, the one that leaves the least of it."""
+    length = (points**2).sum(1)
+    chosen = points[rng.integers(len(points), size=1)]
+    near = np.maximum(_distances(points, chosen)[:, 0] + length, 0)
     for _ in range(groups - 1):
-        total = near.sum()
-        pick = rng.choice(len(points), p=near / total) if total > 0 else rng.integers(len(points))
-        chosen.append(points[pick])
-        near = np.minimum(near, ((points - chosen[-1]) ** 2).sum(1))
-    return np.array(chosen)
+        sums = np.cumsum(near, dtype=float)
+        picks = np.searchsorted(sums, rng.random(2 + int(np.log(groups))) * sums[-1]).clip(max=len(points) - 1)
+        left = np.minimum(np.maximum(_distances(points, points[picks]) + length[:, None], 0), near[:, None])
+        best = int(left.sum(axis=0, dtype=float).argmin())
+        near, chosen = left[:, best], np.vstack([chosen, points[picks[best]]])
+    return chosen

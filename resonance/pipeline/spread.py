@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.cascades import ENOUGH, Forecast, Forecaster
+from analysis.cascades.forecast import MOST
 from analysis.cascades.tree import Entry
 from config import Settings, Topic
 from resonance import __version__
@@ -126,8 +127,9 @@ def _own(store: Store, topic: Topic, generation: int) -> Forecaster:
     rows = store.query(
         "SELECT p.id, p.author_id, p.created_at, a.followers, NULL AS counted, NULL AS deep_at, NULL AS counted_at "
         "FROM cascades c JOIN posts p ON p.id = c.post_id LEFT JOIN accounts a ON a.id = p.author_id "
-        "WHERE c.topic = ? AND c.finished = 1 AND c.kind <> 'counts' AND c.size > ? ORDER BY c.started_at LIMIT ?",
-        (topic.slug, LEAST, generation * REFIT),
+        "WHERE c.topic = ? AND c.finished = 1 AND c.kind <> 'counts' AND c.size > ? "
+        "ORDER BY c.started_at LIMIT ? OFFSET ?",
+        (topic.slug, LEAST, min(MOST, generation * REFIT), max(0, generation * REFIT - MOST)),
     )
     end = max(from_iso(row["created_at"]) for row in rows) + WEEK
     return Forecaster.fit([s.cascade for s in read_spreads(store, topic, rows, {}, end)])
