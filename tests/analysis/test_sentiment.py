@@ -53,7 +53,7 @@ def test_plain_moods_are_read(embedded, text, label):
         ("ふざけるな。もう三回目だぞ、電話もつながらない", "anger"),
         ("楽しかった！家族みんな大満足でした", "joy"),
         ("閉店は本当に悲しい。寂しくなるなあ", "sadness"),
-        ("I'm furious, they charged me twice and hung up on me", "anger"),
+        ("I'm so angry with this company, three weeks and no answer", "anger"),
         ("Can't wait for the launch next week!", "anticipation"),
         ("So happy with my new headphones 😍", "joy"),
     ],
