@@ -2,10 +2,10 @@
 
     python benchmarks/sentiment_corpus.py [--model embedded] [--part test|development|both] [--json]
 
-Anybody can repeat it: the posts are CC0 and lie in this repository. nothing was
-chosen or fitted on `test`; on `development` the calibration was. Macro F1 with the range that holds 95% of 2,000 bootstrap samples of the
-posts (seed 1); ECE: expected calibration error, 15 equal bins; abstained: posts given to a person because the largest
-probability is below the threshold, and the share right among the others; emotions: micro F1, named from 0.5 on.
+Anybody can repeat it: the posts are CC0 and lie in this repository. Nothing was chosen or fitted on `test`; on
+`development` the calibration was. Macro F1 with the range that holds 95% of 2,000 bootstrap samples of the posts (seed
+1); ECE: expected calibration error, 15 equal bins; abstained: posts given to a person because the largest probability
+is below the threshold, and the share right among the others; emotions: micro F1, named from 0.5 on.
 """
 
 from __future__ import annotations
