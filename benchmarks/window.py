@@ -4,6 +4,7 @@ every post with three reshares or more, each with a forecast, written back.
 python benchmarks/window.py                10k, 100k and 1M interactions, a fifth as many accounts
 python benchmarks/window.py --size 50000   one size
 python benchmarks/window.py --stages       seconds of each stage too
+python benchmarks/window.py --together     graph and cascades at once, in two processes, as the daemon runs them
 
 Two days of made-up interactions among ten communities: 60% reshares, the rest quotes, replies and mentions with a
 post and a sentiment each. Every size runs in a process of its own, so that its peak memory is its own.
@@ -21,6 +22,8 @@ import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -126,32 +129,76 @@ def measure(path: Path, stages: bool) -> None:
     cascades = follow_cascades(store, settings, NOW)
     profile.disable()
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     edges, accounts = (store.one(f"SELECT COUNT(*) FROM {table}") for table in ("interactions", "accounts"))
     groups = store.one("SELECT COUNT(*) FROM communities WHERE level = 'coarse' AND run_id = ?", (run,))
     print(
-        f"{edges:12d} {accounts:8d} {groups:11d} {cascades:8d} {took:8.1f} {graph:9.1f} {cpu - graph:12.1f} {peak:8d}",
+        f"{edges:12d} {accounts:8d} {groups:11d} {cascades:8d} {took:8.1f} {graph:9.1f} {cpu - graph:12.1f} "
+        f"{_peak_mib():8d}",
         flush=True,
     )
     if stages:
         pstats.Stats(profile).sort_stats("cumtime").print_stats(40)
 
 
+def _peak_mib() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def _graph(path: Path, start: Barrier, told: Connection) -> None:
+    store = Store.open(path)
+    start.wait()
+    began = time.process_time()
+    analyse_topic(store, TOPIC, NOW)
+    told.send((time.process_time() - began, _peak_mib()))
+
+
+def _cascades(path: Path, start: Barrier, told: Connection) -> None:
+    store, settings = Store.open(path), Settings(topics=(TOPIC,))
+    start.wait()
+    began = time.process_time()
+    follow_cascades(store, settings, NOW)
+    told.send((time.process_time() - began, _peak_mib()))
+
+
+def measure_together(path: Path, _: bool) -> None:
+    """Both parts at once on one file: seconds until both are written, and the sum of their peak memories."""
+    store, spawn = Store.open(path), multiprocessing.get_context("spawn")
+    _afresh(store)
+    start, ends = spawn.Barrier(3), [spawn.Pipe(duplex=False) for _ in range(2)]
+    parts = [spawn.Process(target=f, args=(path, start, e[1])) for f, e in zip((_graph, _cascades), ends, strict=True)]
+    for part in parts:
+        part.start()
+    start.wait()
+    began = time.perf_counter()
+    for part in parts:
+        part.join()
+    took = time.perf_counter() - began
+    (graph, one), (cascades, other) = (end[0].recv() for end in ends)
+    counts = [store.one(f"SELECT COUNT(*) FROM {table}") for table in ("interactions", "accounts", "cascades")]
+    groups = store.one("SELECT COUNT(*) FROM communities WHERE level = 'coarse'")
+    print(
+        f"{counts[0]:12d} {counts[1]:8d} {groups:11d} {counts[2]:8d} {took:8.1f} {graph:9.1f} {cascades:12.1f} "
+        f"{one + other:8d}",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int)
     parser.add_argument("--stages", action="store_true")
+    parser.add_argument("--together", action="store_true")
     parser.add_argument("--keep", type=Path, help="folder in which the stores are kept, and found again")
     told = parser.parse_args()
     print("                                               wall   CPU s of:             peak")
     print("interactions accounts communities cascades  seconds     graph     cascades      MiB", flush=True)
-    spawn = multiprocessing.get_context("spawn")
+    spawn, measured = multiprocessing.get_context("spawn"), measure_together if told.together else measure
     with tempfile.TemporaryDirectory() as temporary:
         folder = told.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         for size in [told.size] if told.size else [10_000, 100_000, 1_000_000]:
             path = folder / f"{size}.sqlite"
-            for step, arguments in ((fill, (path, size)), (measure, (path, told.stages))):
+            for step, arguments in ((fill, (path, size)), (measured, (path, told.stages))):
                 if step is fill and path.exists():
                     continue
                 process = spawn.Process(target=step, args=arguments)
