@@ -19,29 +19,26 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from sentiment_corpus import Row, posts
+from sentiment_corpus import macro_f1 as macro_f1_of
 
 from analysis.sentiment import LABELS, load
 from analysis.sentiment.onnx import quiet_transformers
 
-CORPUS = Path(__file__).parent.parent / "training" / "corpus"
-MODEL = CORPUS.parent.parent / "analysis" / "sentiment" / "model"
+MODEL = Path(__file__).parent.parent / "analysis" / "sentiment" / "model"
 Labels = list[str]
 
 
-def development(language: str) -> list[dict[str, Any]]:
+def development(language: str) -> list[Row]:
     """The corpus' settled development posts in a language."""
-    held = json.loads((CORPUS / "split.json").read_text(encoding="utf-8"))["development"]
-    rows = map(json.loads, (CORPUS / "corpus.jsonl").read_text(encoding="utf-8").splitlines())
-    return [r for r in rows if r["batch"] in held and r["lang"] == language and r["label"]]
+    return [row for row in posts("development") if row["lang"] == language]
 
 
 def macro_f1(truth: Sequence[str], said: Sequence[str]) -> float:
-    """Mean F1 of the three labels."""
-    y, p = np.array(truth), np.array(said)
-    return float(np.mean([2 * ((y == k) & (p == k)).sum() / max(1, (y == k).sum() + (p == k).sum()) for k in LABELS]))
+    """Mean F1 of the labels."""
+    return macro_f1_of(*(np.array([LABELS.index(label) for label in labels]) for labels in (truth, said)))
 
 
 ASK_PEERS = """
