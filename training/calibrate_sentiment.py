@@ -56,9 +56,8 @@ def fit(folder: Path, sources: dict[str, list[Post]]) -> dict[str, object]:
     truth = np.array([LABELS.index(post["label"]) for post in posts])
     codes = np.array([post["lang"] for post in posts])
     of = {str(code): codes == code for code in sorted(set(codes))}
-    many = {code: here for code, here in of.items() if here.sum() >= fitting.BIASED_FROM}
-    biases = {code: fitting.biases(logits[here], truth[here]) for code, here in many.items()}
-    moved = logits + np.array([biases.get(code, (0.0,) * logits.shape[1]) for code in codes])
+    biases = {code: fitting.biases(logits[here], truth[here]) for code, here in of.items()}
+    moved = logits + np.array([biases[code] for code in codes])
     found = fitting.temperatures(moved, truth, list(codes))
     pooled, elsewhere = found.pop("pooled"), found.pop(fitting.ELSEWHERE)
     tables = {code: fitting.confusion(moved[here], truth[here]) for code, here in of.items()}
@@ -67,7 +66,7 @@ def fit(folder: Path, sources: dict[str, list[Post]]) -> dict[str, object]:
         "model_sha256": sha256(model_file(folder).read_bytes()).hexdigest(),
         "fitted_on": {name: len(rows) for name, rows in sources.items()},
         "temperatures": {code: round(value, 4) for code, value in found.items()},
-        "biases": {code: [round(value, 4) for value in values] for code, values in biases.items()},
+        "biases": {code: [round(value, 4) for value in values] for code, values in biases.items() if any(values)},
         "pooled": round(pooled, 4),
         "elsewhere": round(elsewhere, 4),
         "threshold": 0.5,

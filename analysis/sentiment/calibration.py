@@ -59,8 +59,11 @@ def softmax(logits: Floats) -> Floats:
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
-def read(folder: Path) -> Calibration:
-    """The calibration in a model's folder; without one every temperature is 1. Raises ModelError on a damaged file."""
+def read(folder: Path, labels: int = 3) -> Calibration:
+    """The calibration in the folder of a model with so many labels; without one every temperature is 1.
+
+    Raises ModelError on a damaged file and on one that is another model's.
+    """
     path = folder / FILE
     if not path.exists():
         return Calibration()
@@ -83,4 +86,10 @@ def read(folder: Path) -> Calibration:
         raise ModelError(f"{path}: temperatures must be above 0. Restore it, or delete it to go without calibration.")
     if not 0 < calibration.emotion_bound < 1:
         raise ModelError(f"{path}: emotion_bound must lie between 0 and 1. Restore it, or delete the line.")
+    uneven = [code for code, values in calibration.biases.items() if len(values) != labels]
+    if uneven:
+        raise ModelError(
+            f"{path}: biases of {', '.join(uneven)} must have one number for each of the model's {labels} labels. "
+            "Restore it, or delete it to go without calibration."
+        )
     return calibration

@@ -49,9 +49,12 @@ def temperature(logits: Floats, truth: Ints, around: float | None = None) -> flo
 def biases(logits: Floats, truth: Ints) -> tuple[float, ...]:
     """What to add to the logits, mean 0, so that no label is given too rarely; each label weighs the same.
 
-    Bias-corrected temperature scaling (Alexandari, Kundaje and Shrikumar, ICML 2020) with classes balanced.
+    Zeros for fewer than BIASED_FROM posts. Bias-corrected temperature scaling (Alexandari, Kundaje and Shrikumar, ICML
+    2020) with classes balanced.
     """
     rows, count = np.arange(len(truth)), logits.shape[1]
+    if len(truth) < BIASED_FROM:
+        return (0.0,) * count
     weights = 1 / np.maximum(1, np.bincount(truth, minlength=count))[truth]
     weights *= len(truth) / weights.sum()
 
@@ -98,6 +101,6 @@ def cross_validated(logits: Floats, truth: Ints, around: float, folds: int = 5) 
     fold, scaled = np.arange(len(truth)) % folds, np.empty_like(logits)
     for k in range(folds):
         here, there = fold == k, fold != k
-        bias = biases(logits[there], truth[there]) if len(truth) >= BIASED_FROM else 0.0
+        bias = biases(logits[there], truth[there])
         scaled[here] = (logits[here] + bias) / temperature(logits[there] + bias, truth[there], around)
     return expected_calibration_error(softmax(scaled), truth)

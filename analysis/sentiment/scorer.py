@@ -120,9 +120,11 @@ def load(model: str = EMBEDDED, *, threads: int | None = None) -> Scorer:
 
     folder = EMBEDDED_FOLDER if model == EMBEDDED else Path(model).expanduser()
     if model == EMBEDDED or (folder.is_dir() and model_file(folder)):
-        return Scorer(OnnxModel(folder, model, threads), read(folder))
+        exported = OnnxModel(folder, model, threads)
+        return Scorer(exported, read(folder, len(exported.labels)))
     if not folder.is_dir() and model.startswith(("/", "./", "../", "~")):
         raise ModelError(f"There is no folder {model}. Check --model, or use --model embedded.")
     from analysis.sentiment.hugging import HuggingModel
 
-    return Scorer(HuggingModel(model, threads), read(folder))
+    named = HuggingModel(model, threads)
+    return Scorer(named, read(folder, len(named.labels)))

@@ -187,6 +187,13 @@ def test_a_damaged_calibration_is_told(tmp_path, content):
         load(str(folder))
 
 
+def test_biases_of_another_model_are_told(tmp_path):
+    folder = tiny_onnx.write(tmp_path / "m", ["negative", "neutral", "positive"])
+    calibrate(folder, {}, biases={"en": [0.1, -0.1]}, pooled=1, elsewhere=1, threshold=0.5)
+    with pytest.raises(ModelError, match="biases of en must have one number for each of the model's 3 labels"):
+        load(str(folder))
+
+
 def test_a_temperature_of_zero_is_refused(tmp_path):
     folder = tiny_onnx.write(tmp_path / "m", ["negative", "neutral", "positive"])
     calibrate(folder, {"en": 0}, pooled=1, elsewhere=1, threshold=0.5)

@@ -68,6 +68,11 @@ def test_biases_give_a_label_back_what_it_was_denied():
     assert (english == truth).mean() > (other == truth).mean()
 
 
+def test_few_posts_give_no_biases():
+    logits, truth = overconfident(fitting.BIASED_FROM - 1, 1.5, seed=2)
+    assert fitting.biases(logits - np.array([0.9, 0, 0]), truth) == (0.0, 0.0, 0.0)
+
+
 def test_no_posts_have_no_probabilities():
     assert Calibration(biases={"en": (0.1, 0, -0.1)}).probabilities(np.empty((0, 3)), []).shape == (0, 3)
 
