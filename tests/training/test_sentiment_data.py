@@ -38,7 +38,12 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     )
     write(
         sets / "sentiment/umsab.train.jsonl.gz",
-        [row("english", label="neutral"), row("gardé", lang="fr", label="negative"), row("retenu", lang="fr")],
+        [
+            row("english", label="neutral"),
+            row("haan yaar", lang="hi", label="neutral"),
+            row("gardé", lang="fr", label="negative"),
+            row("retenu", lang="fr"),
+        ],
     )
     chabsa = [row(f"文{i}", id=f"chabsa-{i}", lang="ja", label="neutral") for i in range(10)]
     write(sets / "sentiment/chabsa.train.jsonl.gz", chabsa)
@@ -69,10 +74,32 @@ def test_held_out_texts_are_not_learned_however_they_are_spelt(folders: tuple[Pa
     assert texts(found, "umsab") == {"gardé"}
 
 
-def test_english_of_umsab_and_every_fifth_of_chabsa_are_left_out(folders: tuple[Path, Path]) -> None:
+def test_english_and_hindi_of_umsab_and_every_fifth_of_chabsa_are_left_out(folders: tuple[Path, Path]) -> None:
     found = data.gather(*folders)
-    assert "english" not in texts(found, "umsab")
+    assert texts(found, "umsab") == {"gardé"}
     assert texts(found, "chabsa") == {f"文{i}" for i in (1, 2, 3, 4, 6, 7, 8, 9)}
+
+
+def test_a_teachers_answers_join_their_posts(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    lessons = tmp_path / "soft.jsonl"
+    answers = [("oh", [0.1, 0.2, 0.7]), ("kept", [0.3, 0.3, 0.4])]
+    told = [{"text_sha256": data.content_hash(text), "chances": chances} for text, chances in answers]
+    lessons.write_text("".join(json.dumps(line) + "\n" for line in told))
+    found = data.gather(*folders, lessons)
+    assert [e.taught for e in found.public["goemotions"]] == [(0.1, 0.2, 0.7)]
+    assert {e.text: e.taught for e in found.public["semeval"]} == {"held @user http": None, "kept": (0.3, 0.3, 0.4)}
+    assert texts(found, "xed") == set()  # neither label nor answer: nothing to learn of its sentiment
+
+
+def test_umsabs_hindi_has_our_labels_beside_theirs(tmp_path: Path) -> None:
+    ids = [json.loads(line)["id"] for line in data.HINDI.read_text(encoding="utf-8").splitlines()]
+    assert len(ids) == len(set(ids)) == 473
+    name = next(i for i in ids if "val" in i)
+    rows = [row("achha", id=name, lang="hi", label="x"), row("ok", id="umsab-val-00001", label="neutral")]
+    write(tmp_path / "sentiment/umsab.val.jsonl.gz", rows)
+    (found,) = data.hindi(tmp_path, "val")
+    assert (found["text"], found["given"]) == ("achha", "x")
+    assert found["label"] in data.LABELS
 
 
 def own(examples: list[data.Example]) -> list[str]:

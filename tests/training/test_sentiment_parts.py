@@ -131,6 +131,23 @@ def test_frozen_layers_and_words_do_not_learn(weights: dict[str, Any]) -> None:
     assert network.words.weight.grad is None
 
 
+def test_a_teachers_answer_weighs_half_or_alone() -> None:
+    torch = pytest.importorskip("torch")
+    from training.sentiment import data, train
+
+    logits = torch.tensor([[2.0, 0.0, -1.0]] * 4)
+    chances = torch.tensor([0.2, 0.5, 0.3])
+    examples = [
+        data.Example("", "en", "umsab", sentiment=0),
+        data.Example("", "en", "umsab", sentiment=0, taught=(0.2, 0.5, 0.3)),
+        data.Example("", "en", "xed", taught=(0.2, 0.5, 0.3)),
+        data.Example("", "en", "xed"),
+    ]
+    found = train.sentiment_loss(logits, examples, train.Plan(smoothing=0, taught=0.5), torch.ones(3)).tolist()
+    label, teacher = -logits.log_softmax(1)[0, 0].item(), -(chances * logits.log_softmax(1)[0]).sum().item()
+    assert found == pytest.approx([label, (label + teacher) / 2, teacher / 2, 0], abs=1e-6)
+
+
 def test_the_export_answers_as_the_network(weights: dict[str, Any], tmp_path: Path) -> None:
     torch, onnx = pytest.importorskip("torch"), pytest.importorskip("onnx")
     import onnxruntime

@@ -10,7 +10,7 @@ import gzip
 import json
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +36,21 @@ COPIES = 2
 """How often a post of our own corpus stands in one epoch."""
 QUOTAS = {"semeval": 11_000, "umsab": 7_500, "chabsa": 250, "goemotions": 6_500, "xed": 3_000}
 """Examples of each public set in one epoch, beside the corpus."""
+LEFT_OUT = {"umsab": ("en", "hi")}
+"""UMSAB's English lies almost wholly inside TweetEval's validation part; its Hindi labels do not fit their texts."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """`sentiment`: index in LABELS, -1 unknown; `emotions`: eight 0 or 1 in the order of EMOTIONS, None unknown."""
+    """`sentiment`: index in LABELS, -1 unknown; `emotions`: eight 0 or 1 in the order of EMOTIONS, None unknown;
+    `taught`: chances of LABELS that a teacher gives (training.sentiment.teach), None unknown."""
 
     text: str
     lang: str
     source: str
     sentiment: int = -1
     emotions: tuple[float, ...] | None = None
+    taught: tuple[float, ...] | None = None
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -60,6 +64,11 @@ def read_rows(path: Path) -> Iterator[Row]:
                 continue
             if isinstance(row, dict) and row.get("text"):
                 yield row
+
+
+def json_lines(path: Path) -> list[Row]:
+    """The objects of a file of ours, one a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def to_eight(names: Iterable[str]) -> tuple[float, ...]:
@@ -89,6 +98,18 @@ def corpus(folder: Path, part: str) -> list[Row]:
     held = {batch: name for name, batches in split(folder).items() for batch in batches}
     rows = read_rows(folder / "corpus.jsonl")
     return [row for row in rows if row["label"] in LABELS and held.get(row["batch"], "training") == part]
+
+
+# ------------------------------------------------------------------ UMSAB's Hindi
+HINDI = Path(__file__).parent / "umsab_hindi.jsonl"
+
+
+def hindi(data: Path, part: str) -> list[Row]:
+    """UMSAB's Hindi posts (`train`: 150 of them, `val`: all) with labels of ours in place of UMSAB's, which do not fit
+    their texts: `given` is theirs."""
+    ours = {row["id"]: row["label"] for row in json_lines(HINDI)}
+    posts = read_rows(data / "sentiment" / f"umsab.{part}.jsonl.gz")
+    return [row | {"given": row["label"], "label": ours[row["id"]]} for row in posts if row["id"] in ours]
 
 
 # ------------------------------------------------------------------ all together
@@ -123,11 +144,15 @@ def unseen(rows: Iterable[Row], held_out: frozenset[str]) -> list[Row]:
     return out
 
 
-def gather(data: Path, folder: Path) -> Sets:
-    """The public sets in `data` (sentiment/, emotion/) and the corpus in `folder`.
+def taught(examples: Iterable[Example], lessons: Path) -> list[Example]:
+    """The examples with the teacher's answers; those of which neither label nor answer is known are dropped."""
+    known = {row["text_sha256"]: tuple(row["chances"]) for row in json_lines(lessons)}
+    asked = (replace(e, taught=known.get(content_hash(e.text))) for e in examples)
+    return [e for e in asked if e.taught or e.sentiment >= 0]
 
-    UMSAB's English part is left out: it lies almost wholly inside TweetEval's validation part.
-    """
+
+def gather(data: Path, folder: Path, lessons: Path | None = None) -> Sets:
+    """The public sets in `data` (sentiment/, emotion/) and the corpus in `folder`; `lessons` is what teach.py wrote."""
     held = [data / "sentiment" / f"{name}.val.jsonl.gz" for name in ("tweeteval", "umsab")]
     held.append(data / "emotion" / "goemotions.dev.jsonl.gz")
     texts = [row["text"] for path in held for row in read_rows(path)]
@@ -142,9 +167,12 @@ def gather(data: Path, folder: Path) -> Sets:
     }
     public = {}
     for source, path in files.items():
-        rows = (row for row in read_rows(path) if source != "umsab" or row["lang"] != "en")
+        rows = (row for row in read_rows(path) if row.get("lang") not in LEFT_OUT.get(source, ()))
         rows = (row for row in rows if source != "chabsa" or int(row["id"].rpartition("-")[2]) % 5)
         public[source] = [example(row, source) for row in unseen(rows, held_out)]
+        random.Random(0).shuffle(public[source])
+    if lessons:
+        public = {source: taught(examples, lessons) for source, examples in public.items()}
     return Sets(public, held_out, folder)
 
 

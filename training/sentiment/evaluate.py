@@ -2,7 +2,8 @@
 
 python -m training.sentiment.evaluate --data DIR FOLDER [FOLDER ...]
 
-With --write, also writes the corpus' own development rows, for training/calibrate_sentiment.py.
+With --write, also writes the corpus' own development rows and UMSAB's Hindi ones with our labels, for
+training/calibrate_sentiment.py.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from analysis.sentiment import Scorer, fitting, load
 from analysis.sentiment.result import EMOTIONS, LABELS
-from training.sentiment.data import CORPUS, Row, corpus, read_rows, to_eight
+from training.sentiment.data import CORPUS, Row, corpus, hindi, read_rows, to_eight
 
 FELT = 0.5
 """From here on an emotion counts as named; calibration.json has moved the best bound there."""
@@ -44,7 +45,8 @@ def sets(data: Path, folder: Path) -> dict[str, list[Row]]:
     }
     posts = list(read_rows(data / "sentiment" / "umsab.val.jsonl.gz"))
     codes = sorted({row["lang"] for row in posts})
-    return found | {f"umsab.val {code}": [row for row in posts if row["lang"] == code] for code in codes}
+    found |= {f"umsab.val {code}": [row for row in posts if row["lang"] == code] for code in codes}
+    return found | {"hindi, our labels": hindi(data, "val")}
 
 
 def measure(scorer: Scorer, rows: Sequence[Row]) -> dict[str, float]:
@@ -72,10 +74,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--only", default="", help="sets whose name begins so")
-    parser.add_argument("--write", type=Path, help="where to write the corpus' development rows")
+    parser.add_argument("--write", type=Path, help="where to write the development rows that have our labels")
     given = parser.parse_args()
     if given.write:
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in corpus(given.corpus, "development"))
+        rows = corpus(given.corpus, "development") + hindi(given.data, "val")
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         given.write.write_text("".join(lines), encoding="utf-8")
     for folder in given.folders:
         print(folder)

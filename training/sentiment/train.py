@@ -36,7 +36,8 @@ class Plan:
 
     A finished run goes on when it is started again with more epochs, at the rate which that way has by then.
     `later`: batches of the corpus, and the epoch (from 0) that reads them first. `keep`: steps after which the weights
-    are kept, for the export's mean.
+    are kept, for the export's mean. `taught`: the share of the teacher's answer, where there is one, in what is learned
+    of a post's sentiment (Hinton et al. 2015, arXiv 1503.02531, at temperature 1).
     """
 
     epochs: int = 4
@@ -46,6 +47,7 @@ class Plan:
     batch: int = 32
     smoothing: float = 0.05
     emotion_weight: float = 0.25
+    taught: float = 0.5
     frozen: int = 0
     seed: int = 1
     bf16: bool = False
@@ -86,19 +88,23 @@ def class_weights(sets: Sets) -> Tensor:
     return torch.tensor(weights / weights.mean(), dtype=torch.float32)
 
 
+def sentiment_loss(logits: Tensor, examples: Sequence[Example], plan: Plan, weights: Tensor) -> Tensor:
+    """(examples,) cross entropy to the smoothed label and to the teacher's answer, as far as each is known."""
+    truth = torch.tensor([e.sentiment for e in examples])
+    labelled, asked = truth >= 0, torch.tensor([e.taught is not None for e in examples])
+    label = functional.cross_entropy(logits, truth.clamp(min=0), reduction="none", label_smoothing=plan.smoothing)
+    answer = torch.tensor([e.taught or (1 / 3,) * 3 for e in examples])
+    teacher = functional.cross_entropy(logits, answer, reduction="none")
+    weighted = torch.tensor([e.source == "semeval" for e in examples])
+    each = torch.where(asked, (1 - plan.taught) * label * labelled + plan.taught * teacher, label * labelled)
+    return each * torch.where(weighted, weights[truth.clamp(min=0)], 1.0)
+
+
 def loss(network: Network, ids: Tensor, examples: Sequence[Example], plan: Plan, weights: Tensor) -> Tensor:
     """Cross entropy over what is known of sentiment and of emotions, per example of the batch."""
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bf16):
         sentiment, emotions = (out.float() for out in network(ids))
-    truth = torch.tensor([e.sentiment for e in examples])
-    known = truth >= 0
-    total = sentiment.sum() * 0
-    if known.any():
-        each = functional.cross_entropy(
-            sentiment[known], truth[known], reduction="none", label_smoothing=plan.smoothing
-        )
-        weighted = torch.tensor([e.source == "semeval" for e in examples])[known]
-        total = total + (each * torch.where(weighted, weights[truth[known]], 1.0)).sum()
+    total = sentiment_loss(sentiment, examples, plan, weights).sum()
     felt = [i for i, e in enumerate(examples) if e.emotions is not None]
     if felt:
         target = torch.tensor([examples[i].emotions for i in felt])
@@ -199,7 +205,9 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--start", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--lessons", type=Path, help="soft targets, written by training.sentiment.teach")
     parser.add_argument("--rate", type=float, default=Plan.rate)
+    parser.add_argument("--emotion-weight", type=float, default=Plan.emotion_weight)
     for name in ("epochs", "batch", "frozen", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Plan, name))
     parser.add_argument(
@@ -215,11 +223,12 @@ def main() -> None:
     torch.manual_seed(given.seed)
     plan = Plan(
         given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16,
+        emotion_weight=given.emotion_weight,
         later=numbers(given.later), quotas=QUOTAS | numbers(given.quota), keep=tuple(given.keep),
     )  # fmt: skip
     weights = start_weights(given.start, given.base, given.work / "pieces.npy")
     run = Run(Network(weights, frozen=plan.frozen), plan, given.work)
-    run.go(gather(given.data, given.corpus), Tokenizer.from_file(str(given.work / "tokenizer.json")))
+    run.go(gather(given.data, given.corpus, given.lessons), Tokenizer.from_file(str(given.work / "tokenizer.json")))
 
 
 if __name__ == "__main__":
