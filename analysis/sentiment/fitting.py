@@ -54,7 +54,7 @@ def biases(logits: Floats, truth: Ints) -> tuple[float, ...]:
     """
     rows, count = np.arange(len(truth)), logits.shape[1]
     if len(truth) < BIASED_FROM:
-        return (0.0,) * count
+        return tuple(0.0 for _ in range(count))
     weights = 1 / np.maximum(1, np.bincount(truth, minlength=count))[truth]
     weights *= len(truth) / weights.sum()
 

@@ -60,7 +60,9 @@ def test_plain_moods_are_read(embedded, text, label):
 )
 def test_plain_emotions_are_felt(embedded, text, emotion):
     (mood,) = embedded.score([text])
-    assert max(mood.emotions, key=mood.emotions.get) == emotion
+    named = {name for name, score in mood.emotions.items() if score >= 0.5}
+    assert emotion in named
+    assert len(named) <= 2  # joy may stand beside anticipation, sadness beside anger; not all beside each other
 
 
 def test_probabilities_sum_to_one_and_the_label_is_their_largest(embedded):

@@ -39,9 +39,10 @@ def call(*arguments: object, env: dict[str, str] | None = None) -> Called:
 
 
 def process(*arguments: object, cwd: Path | None = None, **options: object) -> subprocess.Popen[str]:
-    """`resonance ARGUMENTS` as a process of its own."""
+    """`resonance ARGUMENTS` as a process of its own, which hears Ctrl-C also where a shell started us in the background."""
+    hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     return subprocess.Popen(
-        [sys.executable, "-c", "from resonance.cli import main; main()", *map(str, arguments)],
+        [sys.executable, "-c", f"{hears}; from resonance.cli import main; main()", *map(str, arguments)],
         cwd=cwd or ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -148,6 +148,18 @@ def test_a_teachers_answer_weighs_half_or_alone() -> None:
     assert found == pytest.approx([label, (label + teacher) / 2, teacher / 2, 0], abs=1e-6)
 
 
+def test_a_mixture_lies_between_two_networks_and_keeps_the_words(weights: dict[str, Any]) -> None:
+    pytest.importorskip("onnx")
+    from training.sentiment import export
+
+    other = {name: value + 1 if value.dtype == np.float32 else value for name, value in weights.items()}
+    found = export.mixed(weights, other, 0.25)
+    assert found.keys() == weights.keys()
+    assert all(np.array_equal(found[name], weights[name]) for name in ("emb.q4", "emb.s4"))
+    assert np.allclose(found["3.fo.w"], weights["3.fo.w"] + 0.25)
+    assert found["3.fo.w"].dtype == np.float32
+
+
 def test_the_export_answers_as_the_network(weights: dict[str, Any], tmp_path: Path) -> None:
     torch, onnx = pytest.importorskip("torch"), pytest.importorskip("onnx")
     import onnxruntime

