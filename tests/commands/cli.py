@@ -39,7 +39,7 @@ def call(*arguments: object, env: dict[str, str] | None = None) -> Called:
 
 
 def process(*arguments: object, cwd: Path | None = None, **options: object) -> subprocess.Popen[str]:
-    """`resonance ARGUMENTS` as a process of its own, which hears Ctrl-C also where a shell started us in the background."""
+    """`resonance ARGUMENTS` as a process of its own; it hears Ctrl-C though a shell started us in the background."""
     hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     return subprocess.Popen(
         [sys.executable, "-c", f"{hears}; from resonance.cli import main; main()", *map(str, arguments)],
