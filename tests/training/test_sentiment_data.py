@@ -91,15 +91,21 @@ def test_a_teachers_answers_join_their_posts(folders: tuple[Path, Path], tmp_pat
     assert texts(found, "xed") == set()  # neither label nor answer: nothing to learn of its sentiment
 
 
-def test_umsabs_hindi_has_our_labels_beside_theirs(tmp_path: Path) -> None:
-    ids = [json.loads(line)["id"] for line in data.HINDI.read_text(encoding="utf-8").splitlines()]
-    assert len(ids) == len(set(ids)) == 473
-    name = next(i for i in ids if "val" in i)
-    rows = [row("achha", id=name, lang="hi", label="x"), row("ok", id="umsab-val-00001", label="neutral")]
+def test_umsabs_hindi_has_our_labels_beside_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = tmp_path / "hindi.jsonl"
+    told = [{"part": part, "text_sha256": data.content_hash("achha"), "label": part} for part in ("train", "val")]
+    known.write_text("".join(json.dumps(line) + "\n" for line in told))
+    monkeypatch.setattr(data, "HINDI", known)
+    rows = [row("achha", lang="hi", label="x"), row("achha", lang="fr", label="x"), row("ok", lang="hi", label="x")]
     write(tmp_path / "sentiment/umsab.val.jsonl.gz", rows)
     (found,) = data.hindi(tmp_path, "val")
-    assert (found["text"], found["given"]) == ("achha", "x")
-    assert found["label"] in data.LABELS
+    assert (found["text"], found["lang"], found["given"], found["label"]) == ("achha", "hi", "x", "val")
+
+
+def test_our_hindi_labels_are_labels_and_stand_once() -> None:
+    rows = data.json_lines(data.HINDI)
+    assert len({(row["part"], row["text_sha256"]) for row in rows}) == len(rows) > 400
+    assert {row["label"] for row in rows} == set(data.LABELS)
 
 
 def own(examples: list[data.Example]) -> list[str]:

@@ -107,9 +107,10 @@ HINDI = Path(__file__).parent / "umsab_hindi.jsonl"
 def hindi(data: Path, part: str) -> list[Row]:
     """UMSAB's Hindi posts (`train`: 150 of them, `val`: all) with labels of ours in place of UMSAB's, which do not fit
     their texts: `given` is theirs."""
-    ours = {row["id"]: row["label"] for row in json_lines(HINDI)}
-    posts = read_rows(data / "sentiment" / f"umsab.{part}.jsonl.gz")
-    return [row | {"given": row["label"], "label": ours[row["id"]]} for row in posts if row["id"] in ours]
+    ours = {row["text_sha256"]: row["label"] for row in json_lines(HINDI) if row["part"] == part}
+    posts = (row for row in read_rows(data / "sentiment" / f"umsab.{part}.jsonl.gz") if row["lang"] == "hi")
+    labels = ((row, ours.get(content_hash(row["text"]))) for row in posts)
+    return [row | {"given": row["label"], "label": label} for row, label in labels if label]
 
 
 # ------------------------------------------------------------------ all together

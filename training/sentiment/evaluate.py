@@ -49,6 +49,16 @@ def sets(data: Path, folder: Path) -> dict[str, list[Row]]:
     return found | {"hindi, our labels": hindi(data, "val")}
 
 
+def hindi_agreement(data: Path) -> str:
+    """How often UMSAB's Hindi labels are those that a reader gave who did not see them; by chance it is a third."""
+    said = []
+    for part in ("train", "val"):
+        rows = hindi(data, part)
+        share = sum(row["label"] == row["given"] for row in rows) / max(1, len(rows))
+        said.append(f"{part} {share:.0%} of {len(rows)}")
+    return f"UMSAB's Hindi labels agree with ours: {', '.join(said)}"
+
+
 def measure(scorer: Scorer, rows: Sequence[Row]) -> dict[str, float]:
     """Recall, F1, calibration error (in percent) and posts per second of one model on one set."""
     began = time.perf_counter()
@@ -80,6 +90,7 @@ def main() -> None:
         rows = corpus(given.corpus, "development") + hindi(given.data, "val")
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         given.write.write_text("".join(lines), encoding="utf-8")
+    print(hindi_agreement(given.data))
     for folder in given.folders:
         print(folder)
         shown, scorer = [], load(str(folder))

@@ -44,8 +44,8 @@ def main() -> None:
     asked = [(name, public[name], given.labelled) for name in LABELLED]
     asked += [(name, public[name][: given.most], given.unlabelled) for name in UNLABELLED]
     with given.out.open("w", encoding="utf-8") as out:
-        for name, examples, folders in asked:
-            for start in range(0, len(examples) if folders else 0, AT_A_TIME):
+        for name, examples, folders in (one for one in asked if one[2]):
+            for start in range(0, len(examples), AT_A_TIME):
                 part = examples[start : start + AT_A_TIME]
                 mean = np.mean([answers(folder, part) for folder in folders], axis=0)
                 for e, row in zip(part, mean, strict=True):
