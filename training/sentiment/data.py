@@ -34,10 +34,11 @@ PLUTCHIK: dict[str, tuple[str, ...]] = {
 CORPUS = Path(__file__).parent.parent / "corpus"
 COPIES = 2
 """How often a post of our own corpus stands in one epoch."""
-QUOTAS = {"semeval": 11_000, "umsab": 7_500, "chabsa": 250, "goemotions": 6_500, "xed": 3_000}
+QUOTAS = {"semeval": 11_000, "umsab": 7_500, "hindi": 900, "chabsa": 250, "goemotions": 6_500, "xed": 3_000}
 """Examples of each public set in one epoch, beside the corpus."""
 LEFT_OUT = {"umsab": ("en", "hi")}
-"""UMSAB's English lies almost wholly inside TweetEval's validation part; its Hindi labels do not fit their texts."""
+"""UMSAB's English lies almost wholly inside TweetEval's validation part; its Hindi labels do not fit their texts, so the
+source `hindi` has ours."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ HINDI = Path(__file__).parent / "umsab_hindi.jsonl"
 
 
 def hindi(data: Path, part: str) -> list[Row]:
-    """UMSAB's Hindi posts (`train`: 150 of them, `val`: all) with labels of ours in place of UMSAB's, which do not fit
-    their texts: `given` is theirs."""
+    """UMSAB's Hindi posts (`train` or `val`) with labels of ours in place of UMSAB's, which do not fit their texts:
+    `given` is theirs."""
     ours = {row["text_sha256"]: row["label"] for row in json_lines(HINDI) if row["part"] == part}
     posts = (row for row in read_rows(data / "sentiment" / f"umsab.{part}.jsonl.gz") if row["lang"] == "hi")
     labels = ((row, ours.get(content_hash(row["text"]))) for row in posts)
@@ -172,6 +173,7 @@ def gather(data: Path, folder: Path, lessons: Path | None = None) -> Sets:
         rows = (row for row in rows if source != "chabsa" or int(row["id"].rpartition("-")[2]) % 5)
         public[source] = [example(row, source) for row in unseen(rows, held_out)]
         random.Random(0).shuffle(public[source])
+    public["hindi"] = [example(row, "hindi") for row in unseen(hindi(data, "train"), held_out)]
     if lessons:
         public = {source: taught(examples, lessons) for source, examples in public.items()}
     return Sets(public, held_out, folder)
