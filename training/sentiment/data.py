@@ -37,8 +37,8 @@ COPIES = 2
 QUOTAS = {"semeval": 11_000, "umsab": 7_500, "hindi": 900, "chabsa": 250, "goemotions": 6_500, "xed": 3_000}
 """Examples of each public set in one epoch, beside the corpus."""
 LEFT_OUT = {"umsab": ("en", "hi")}
-"""UMSAB's English lies almost wholly inside TweetEval's validation part; its Hindi labels do not fit their texts, so the
-source `hindi` has ours."""
+"""UMSAB's English lies almost wholly inside TweetEval's validation part; its Hindi labels do not fit their texts, so
+the source `hindi` has ours."""
 
 
 @dataclass(frozen=True)
