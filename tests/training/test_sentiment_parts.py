@@ -152,11 +152,11 @@ def test_a_mixture_lies_between_two_networks_and_keeps_the_words(weights: dict[s
     pytest.importorskip("onnx")
     from training.sentiment import export
 
-    other = {name: value + 1 if value.dtype == np.float32 else value for name, value in weights.items()}
-    found = export.mixed(weights, other, 0.25)
+    one, two = ({name: v + n if v.dtype == np.float32 else v for name, v in weights.items()} for n in (1, 2))
+    found = export.mixed(weights, [(one, 0.25), (two, 0.5)])
     assert found.keys() == weights.keys()
     assert all(np.array_equal(found[name], weights[name]) for name in ("emb.q4", "emb.s4"))
-    assert np.allclose(found["3.fo.w"], weights["3.fo.w"] + 0.25)
+    assert np.allclose(found["3.fo.w"], weights["3.fo.w"] + 1.25)
     assert found["3.fo.w"].dtype == np.float32
 
 

