@@ -41,6 +41,11 @@ def calibrate(folder, temperatures, **others):
         ("このラテ、本当に美味しくて幸せ", "positive"),
         ("対応が最悪。もう二度と買わない。", "negative"),
         ("Me encanta esta tienda, gracias", "positive"),
+        ("最悪、許せない", "negative"),
+        ("こんな値上げ許せない", "negative"),
+        ("ムカつく", "negative"),
+        ("可愛すぎて許せない", "positive"),
+        ("I'm furious, they charged me twice and hung up on me", "negative"),
     ],
 )
 def test_plain_moods_are_read(embedded, text, label):
