@@ -222,9 +222,13 @@ def mixed(ours: Weights, others: Sequence[tuple[Weights, float]]) -> Weights:
 def share_of(text: str) -> tuple[Path, float]:
     """FILE=SHARE, the share above 0 and below 1."""
     path, _, share = text.rpartition("=")
-    if not path or not 0 < float(share) < 1:
-        raise ValueError(text)
-    return Path(path), float(share)
+    try:
+        found = float(share)
+    except ValueError:
+        found = 0.0
+    if not path or not 0 < found < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give FILE=SHARE, a share between 0 and 1, as model_int8.onnx=0.25.")
+    return Path(path), found
 
 
 def main() -> None:
