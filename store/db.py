@@ -6,8 +6,10 @@ find the file locked halfway.
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from store.errors import SchemaTooNew, StoreError, StoreForeign, StoreReadOnly, translated
+from store.errors import SchemaTooNew, StoreBusy, StoreError, StoreForeign, StoreReadOnly, translated
 from store.migrations import APPLICATION_ID, SCHEMA_VERSION, migrations
 
 BUSY_SECONDS = 30.0
@@ -90,7 +92,7 @@ class Store:
     def _migrate(self) -> None:
         """To the newest schema in one transaction: killed midway, the file is as it was, its backup beside it."""
         connection = self.connection
-        connection.execute("PRAGMA journal_mode = WAL")
+        self._keep_a_log()
         with self.write():
             version = self._version()
             if version == SCHEMA_VERSION:
@@ -100,6 +102,22 @@ class Store:
             migrations.apply(Database(connection))
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _keep_a_log(self) -> None:
+        """Write-ahead logging, on for good; waits for others who switch it on too.
+
+        SQLite itself does not wait there: two readers who both want the file alone would wait for each other.
+        """
+        until = time.monotonic() + self.busy_seconds
+        while True:
+            try:
+                with self.translating():
+                    self.connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except StoreBusy:
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(random.uniform(0.005, 0.05))
 
     @property
     def connection(self) -> sqlite3.Connection:

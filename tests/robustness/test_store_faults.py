@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -321,6 +322,7 @@ def assert_labels_hold(store: Store) -> None:
 
 OPEN = """
 import sys
+import threading
 from store import Store
 sys.stdin.readline()
 store = Store.open(sys.argv[1])
@@ -349,6 +351,22 @@ def test_processes_that_open_a_file_at_once_all_succeed(version: int | None, tmp
     assert store.one("PRAGMA integrity_check") == "ok"
     assert store.one("SELECT COUNT(*) FROM _sqlite_migrations") == SCHEMA_VERSION
     store.close()
+
+
+def test_an_older_file_that_another_program_writes_to_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    restored(path, min(KEPT))
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # SQLite does not wait for it when the kind of log is changed
+    with pytest.raises(StoreBusy, match="another program is writing"):
+        Store.open(path, busy_seconds=0.1)
+    letting_go = threading.Timer(0.3, other.rollback)
+    letting_go.start()
+    store = Store.open(path)
+    assert store.one("PRAGMA user_version") == SCHEMA_VERSION
+    store.close()
+    letting_go.join()
+    other.close()
 
 
 UPGRADE = """
