@@ -76,6 +76,7 @@ def spec(
     expected = layer("expected", "expected", {"type": "line", "strokeDash": [4, 3], "strokeWidth": 1.5})
     layers = [band, expected] if has_band else []
     layers.append(layer("observed", "observed", {"type": "line", "strokeWidth": 2.4}))
+    layers += _lone_layers(data, said, colour, time)
     layers += _alert_layers(marks, said, colour, time)
     layers += _forecast_layers(forecast, said, colour)
     subtitle = _subtitle(incident, said, language, zone)
@@ -150,6 +151,21 @@ def _alert_layers(marks: list[dict[str, Any]], said: dict[str, str], colour: Any
         _layer(marks, said["alert"], rule, encoding),
         _layer(marks, said["alert"], point, {**encoding, "y": _quantity("observed")}),
     ]
+
+
+def _lone_layers(data: list[dict[str, Any]], said: dict[str, str], colour: Any, time: Any) -> list[dict[str, Any]]:
+    """What is known between two unknown rows, as a dot and a bar: lines and areas need two rows to be seen."""
+    known = [False, *(row["observed"] is not None for row in data), False]
+    lone = [row for n, row in enumerate(data, 1) if known[n] and not (known[n - 1] or known[n + 1])]
+    if not lone:
+        return []
+    encoding = {"x": time, "color": colour}
+    bar = {"type": "rule", "strokeWidth": 8, "opacity": 0.55}
+    dot = {"type": "point", "filled": True, "size": 45, "opacity": 1}
+    banded = [row for row in lone if row["low"] is not None]
+    bars = [_layer(banded, said["band"], bar, {**encoding, "y": _quantity("low"), "y2": {"field": "high"}})]
+    dots = [_layer(lone, said["observed"], dot, {**encoding, "y": _quantity("observed")})]
+    return (bars if banded else []) + dots
 
 
 def _forecast(incident: Incident, data: list[dict[str, Any]]) -> list[dict[str, Any]]:

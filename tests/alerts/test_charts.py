@@ -119,6 +119,21 @@ def test_unknown_stays_unknown():
     assert "ふだんの範囲" not in str(spec)
 
 
+def test_what_is_known_between_unknown_rows_is_seen():
+    """A line or an area of one row draws nothing: the hour of the alert, after a quiet night, would not be there."""
+    shares = [0.2, 0.1, None, 0.3, None, None, 0.8]
+    rows = [
+        (iso(NOW + timedelta(hours=3 * n)), v, 0.2, *((0.1, 0.4) if v is not None else (None, None)))
+        for n, v in enumerate(shares, -len(shares))
+    ]
+    spec = charts.spec(case("negative_surge", rows), rows, "ja", TOKYO, "題")
+    dots = [layer for layer in spec["layer"] if layer["mark"]["type"] == "point" and "shape" not in layer["mark"]]
+    bars = [layer for layer in spec["layer"] if "y2" in layer["encoding"] and layer["mark"]["type"] == "rule"]
+    assert [[row["observed"] for row in layer["data"]["values"]] for layer in dots + bars] == [[0.3, 0.8]] * 2
+    assert spec["title"]["subtitle"].startswith("否定的な投稿の割合（3時間ごと）")
+    assert "point" not in str(charts.spec(case(), series(), "ja", TOKYO, "題")["layer"][:3])
+
+
 def test_a_cascade_shows_its_forecast():
     facts = {"forecast": 900, "forecast_low": 400, "forecast_high": 2100}
     spec = charts.spec(case("viral_cascade", **facts), series(), "ja", TOKYO, "題")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from resonance.pipeline.detectors.explain import posts_between
+from alerts.wording import confidence_words
+from resonance.pipeline.detectors.explain import CLEAR, posts_between, severity
 from resonance.pipeline.detectors.trend import trend_signals
-from store.records import Signal, iso
+from store.records import Rule, Signal, iso
 from store.topics import sync_topics
 from tests.resonance.filled import START, Filled, burst, settings_for, usual
 
@@ -139,6 +140,28 @@ def test_a_negative_surge_names_negative_posts_and_the_clearest_window(store: Fi
     assert 0.15 < surge.expected < 0.35 and surge.observed > surge.high
     assert {i for i, _ in surge.evidence} <= set(bad)
     assert surge.facts["negative"] >= 25 and any("苦情" in w for w in surge.facts["words"])
+
+
+@pytest.mark.parametrize(
+    ("rule", "observed", "confidence", "expected", "told"),
+    [
+        ("negative_surge", 0.8, 0.6, 0.2, "warning"),  # 4 of 5 posts: its text says that it may be chance
+        ("negative_surge", 0.8, 0.75, 0.2, "critical"),
+        ("negative_surge", 0.3, 0.99, 0.2, "warning"),
+        ("negative_surge", 0.8, 0.99, None, "warning"),
+        ("volume_spike", 90, 0.6, 10, "info"),
+        ("volume_spike", 90, 0.75, 10, "warning"),
+        ("volume_spike", 30, 0.99, 10, "info"),
+    ],
+)
+def test_what_may_be_chance_is_not_the_gravest(
+    rule: Rule, observed: float, confidence: float, expected: float | None, told: str
+) -> None:
+    up = {"direction": "up"}
+    signal = Signal(rule, "kopi", "kopi", True, True, END, observed, expected, confidence=confidence, facts=up)
+    assert severity(signal) == told
+    said = ("偶然" in confidence_words("ja", confidence), "chance" in confidence_words("en", confidence))
+    assert said == (confidence < CLEAR,) * 2
 
 
 def test_fewer_negative_posts_are_no_incident(store: Filled) -> None:

@@ -25,6 +25,7 @@ EVIDENCE = 8
 COMPARED = 5_000  # posts of the day before with which words are compared
 SHARED = 8  # posts that make a share worth drawing
 BIG = 2.0  # times what was expected from which a surge is critical; a spike is a warning from twice that
+CLEAR = 0.75  # certainty from which messages no longer say that it may be chance
 LABELS: dict[Rule, str] = {
     "negative_surge": "negative",
     "positive_surge": "positive",
@@ -107,12 +108,15 @@ def about(posts: Sequence[Told], words: Sequence[str]) -> list[Told]:
 
 
 def severity(signal: Signal) -> Severity:
-    """How grave it is, by how far it goes beyond what was expected; a joy or a fall is not grave."""
+    """How grave it is, by how far it goes beyond what was expected; a joy or a fall is not grave, and what may be
+    chance is not the gravest: it grows graver as soon as more posts say the same."""
     if signal.facts["direction"] == "down" or signal.rule == "positive_surge":
         return "info"
+    times = BIG if signal.rule == "negative_surge" else 2 * BIG
+    beyond = signal.observed > times * (signal.expected or np.inf) and signal.confidence >= CLEAR
     if signal.rule != "negative_surge":
-        return "warning" if signal.expected and signal.observed > 2 * BIG * signal.expected else "info"
-    return "critical" if signal.expected and signal.observed > BIG * signal.expected else "warning"
+        return "warning" if beyond else "info"
+    return "critical" if beyond else "warning"
 
 
 def posts_between(store: Store, topic: str, start: datetime, end: datetime) -> list[Told]:
