@@ -114,7 +114,7 @@ def test_umsabs_hindi_has_our_labels_beside_theirs(tmp_path: Path, monkeypatch: 
 
 
 def test_our_hindi_labels_are_labels_and_stand_once() -> None:
-    rows = data.json_lines(data.HINDI)
+    rows = list(data.read_rows(data.HINDI))
     assert len({(row["part"], row["text_sha256"]) for row in rows}) == len(rows) > 2_000
     assert {row["label"] for row in rows} == set(data.LABELS)
 
@@ -168,10 +168,14 @@ def test_what_a_set_does_not_tell_is_unknown_not_neutral() -> None:
     assert data.example(row("x", label="positive", emotions=[]), "corpus").emotions == (0,) * 8
 
 
-def test_half_a_line_is_passed_over(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", [row("one"), row("")])
-    path.write_text(path.read_text() + '{"id": "x-3", "te')
-    assert [r["text"] for r in data.read_rows(path)] == ["one"]
+@pytest.mark.parametrize("rest", ['{"id": "x-3", "te', "3", "[]", "\n"])
+def test_a_line_that_is_no_object_is_named(rest: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [row("one\u2028two"), row("three")])
+    path.write_text(path.read_text() + rest)
+    rows = data.read_rows(path)
+    assert [next(rows)["text"] for _ in range(2)] == ["one\u2028two", "three"]
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 3 is no JSON object"):
+        next(rows)
 
 
 def test_batches_hold_every_example_once_and_like_lengths_together() -> None:

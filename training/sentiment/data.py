@@ -55,21 +55,17 @@ class Example:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The JSON lines of a file; a line that is being written is passed over."""
+    """The objects of a file of JSON lines, packed or not. Raises ValueError that names the line which is none."""
     opener: Any = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict) and row.get("text"):
-                yield row
-
-
-def json_lines(path: Path) -> list[Row]:
-    """The objects of a file of ours, one a line."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number} is no JSON object: {error}") from None
+            if not isinstance(row, dict):
+                raise ValueError(f"{path}, line {number} is no JSON object but {line[:40].rstrip()!r}")
+            yield row
 
 
 def to_eight(names: Iterable[str]) -> tuple[float, ...]:
@@ -108,7 +104,7 @@ HINDI = Path(__file__).parent / "umsab_hindi.jsonl"
 def hindi(data: Path, part: str) -> list[Row]:
     """UMSAB's Hindi posts (`train` or `val`) with labels of ours in place of UMSAB's, which do not fit their texts:
     `given` is theirs."""
-    ours = {row["text_sha256"]: row["label"] for row in json_lines(HINDI) if row["part"] == part}
+    ours = {row["text_sha256"]: row["label"] for row in read_rows(HINDI) if row["part"] == part}
     posts = (row for row in read_rows(data / "sentiment" / f"umsab.{part}.jsonl.gz") if row["lang"] == "hi")
     labels = ((row, ours.get(content_hash(row["text"]))) for row in posts)
     return [row | {"given": row["label"], "label": label} for row, label in labels if label]
@@ -148,7 +144,7 @@ def unseen(rows: Iterable[Row], held_out: frozenset[str]) -> list[Row]:
 
 def taught(examples: Iterable[Example], lessons: Path) -> list[Example]:
     """The examples with the teacher's answers; those of which neither label nor answer is known are dropped."""
-    known = {row["text_sha256"]: tuple(row["chances"]) for row in json_lines(lessons)}
+    known = {row["text_sha256"]: tuple(row["chances"]) for row in read_rows(lessons)}
     asked = (replace(e, taught=known.get(content_hash(e.text))) for e in examples)
     return [e for e in asked if e.taught or e.sentiment >= 0]
 

@@ -208,6 +208,7 @@ def main() -> None:
     parser.add_argument("--lessons", type=Path, help="soft targets, written by training.sentiment.teach")
     parser.add_argument("--rate", type=float, default=Plan.rate)
     parser.add_argument("--emotion-weight", type=float, default=Plan.emotion_weight)
+    parser.add_argument("--taught", type=float, default=Plan.taught, help="share of the soft targets, 0 to 1")
     for name in ("epochs", "batch", "frozen", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Plan, name))
     parser.add_argument(
@@ -223,7 +224,7 @@ def main() -> None:
     torch.manual_seed(given.seed)
     plan = Plan(
         given.epochs, given.rate, batch=given.batch, frozen=given.frozen, seed=given.seed, bf16=given.bf16,
-        emotion_weight=given.emotion_weight,
+        emotion_weight=given.emotion_weight, taught=given.taught,
         later=numbers(given.later), quotas=QUOTAS | numbers(given.quota), keep=tuple(given.keep),
     )  # fmt: skip
     weights = start_weights(given.start, given.base, given.work / "pieces.npy")
