@@ -291,20 +291,23 @@ class _Writer:
         return sum(enqueue_politely(self.db, self.settings, row, c, "opened", self.now) for c in channels)
 
     def _tell_graver(self, row: sqlite3.Row, facts: dict[str, Any], note_id: int) -> int:
-        """It grew graver: into the threads, and to the channels that did not want to know before."""
+        """It grew graver: into the threads, to the channels that did not want to know before, and to everybody who
+        was told when it has become critical."""
         if row["historic"] or facts.get("muted") or muted_by(self.db, row["topic"], row["rule"], self.now):
             return 0
-        release(self.db, self.settings, self._row(row["id"]), self.now)
-        return self._follow_up(row["id"], note_id) + self._queue(row["id"])
+        grown = self._row(row["id"])
+        release(self.db, self.settings, grown, self.now)
+        critical = grown["severity"] == "critical" != row["severity"]
+        return self._follow_up(row["id"], note_id, everywhere=critical) + self._queue(row["id"])
 
-    def _follow_up(self, incident_id: int, note_id: int) -> int:
-        """A message under the first one, where it was told and where there are threads."""
+    def _follow_up(self, incident_id: int, note_id: int, *, everywhere: bool = False) -> int:
+        """A message under the first one, where it was told and where there are threads; `everywhere`: also without."""
         row = self._row(incident_id)
         if muted_by(self.db, row["topic"], row["rule"], self.now):
             return 0
         told = self._told(incident_id)
-        threaded = [c for c in self.settings.channels if c.name in told and is_threaded(c)]
-        return sum(enqueue_politely(self.db, self.settings, row, c, "update", self.now, note_id) for c in threaded)
+        channels = [c for c in self.settings.channels if c.name in told and (everywhere or is_threaded(c))]
+        return sum(enqueue_politely(self.db, self.settings, row, c, "update", self.now, note_id) for c in channels)
 
     def _queue_end(self, incident_id: int, note_id: int) -> int:
         """Tell the end only where the beginning was told, message by message; again only where there are threads."""

@@ -322,14 +322,17 @@ def test_updates_a_comeback_and_every_end_go_into_the_emails_thread(store, smtp)
     assert "戻りました" in bodies[2] and "戻りました" in bodies[4]
 
 
-def test_a_webhook_has_no_threads_and_hears_of_beginning_and_end_only(store, slack):
+def test_a_webhook_has_no_threads_and_hears_of_the_beginning_the_gravest_and_the_end(store, slack):
     settings = settings_of(slack)
-    apply(store, settings, [signal(series=())], NOW)
-    deliver(store, settings, NOW)
-    for at, changes in [(4, {"severity": "critical"}), (70, {"active": False}), (200, {}), (300, {"active": False})]:
-        apply(store, settings, [signal(series=(), **changes)], NOW + timedelta(minutes=at))
-        deliver(store, settings, NOW + timedelta(minutes=at))
-    assert [r[0] for r in rows(store, "kind")] == ["opened", "resolved"] and len(slack.messages) == 2
+    steps = [{"severity": "info"}, {"severity": "warning"}, {"severity": "critical"}, {"severity": "warning"}]
+    steps += [{"severity": "critical"}, *[{"active": False}] * 16, {}, *[{"active": False}] * 16]
+    for n, changes in enumerate(steps):
+        apply(store, settings, [signal(series=(), **changes)], NOW + timedelta(minutes=5 * n))
+        deliver(store, settings, NOW + timedelta(minutes=5 * n))
+    assert [r[0] for r in rows(store, "kind")] == ["opened", "update", "resolved"]
+    texts = [m.payload["text"] for m in slack.messages]
+    assert len(texts) == 3 and texts[0].startswith("[参考] ")
+    assert texts[1].startswith("[重大] 重大度が「重大」に上がりました") and "鳴海珈琲" in str(slack.messages[1].payload)
 
 
 def test_an_older_files_deliveries_are_kept_whole():

@@ -322,7 +322,6 @@ def assert_labels_hold(store: Store) -> None:
 
 OPEN = """
 import sys
-import threading
 from store import Store
 sys.stdin.readline()
 store = Store.open(sys.argv[1])
